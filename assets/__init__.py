@@ -1,0 +1,1 @@
+"""What exists: one module a stage of the asset graph."""

@@ -1,0 +1,1 @@
+"""What learns: torch modules and their weights; neither Dagster nor Ray."""

@@ -1,0 +1,97 @@
+"""Every knob of the pipeline as one frozen, checked tree; light to import, so that the command line can read it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BackboneSettings(Section):
+    """Which self-supervised network makes the features, and on what input."""
+
+    name: str = "augnet_resnet50"
+    weights: str | None = Field(None, description="a file or URL; empty takes them from the hub or the package")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    size: int = Field(480, ge=64, description="side in pixels to which the whole image is resized")
+
+
+class FeatureSettings(Section):
+    """What the feature store keeps of the tokens; `none` recomputes them in the actor that needs them."""
+
+    keep: Literal["none", "float16", "int8"] = "none"
+
+
+class DivideSettings(Section):
+    """MaskCut (spec 2.2); the defaults are the fixes of spec 2.3."""
+
+    tau: float | None = Field(None, description="edge threshold on the cosine; empty takes the backbone's")
+    eps: float = 1e-5
+    max_masks: int = Field(3, ge=1)
+    painted: Literal["remove", "zero"] = "remove"
+    overlap_with: Literal["union", "previous"] = "union"
+    after_rejection: Literal["stop", "continue"] = "stop"
+    overlap_iou: float = 0.5
+    min_area: float = Field(0.01, description="smallest mask, as a share of the image")
+    components: Literal["seed", "all"] = "seed"
+    tolerance: float = 1e-6
+    refine: bool = True
+
+
+class CrfSettings(Section):
+    """Dense CRF (Kraehenbuehl and Koltun 2011) with CutLER's constants (spec 2.2)."""
+
+    iterations: int = 10
+    gaussian_sxy: float = 3.0
+    gaussian_compat: float = 7.0
+    bilateral_sxy: float = 50.0
+    bilateral_srgb: float = 5.0
+    bilateral_compat: float = 10.0
+    size: int = Field(480, description="side in pixels at which the CRF runs")
+    min_iou: float = Field(0.5, description="a mask that the CRF changes more than this keeps its old shape")
+    drop_changed: bool = Field(False, description="drop such a mask instead, as the papers do")
+
+
+class ConquerSettings(Section):
+    """Iterative merging inside each divide mask (spec 3)."""
+
+    thetas: tuple[float, ...] | None = Field(None, description="descending; empty takes the backbone's")
+    crop_size: int = 256
+    min_size: int = Field(4, description="smallest cluster in tokens")
+    coverage: float = Field(0.9, description="share of a part that must lie inside its instance")
+    nms_iou: float = 0.9
+    nms_window: int | None = Field(None, description="compare with so many neighbours only, as the papers' code")
+    whole_image: bool = Field(True, description="run the same merge on the whole image too")
+    refine: bool = True
+
+
+class PixelTreeSettings(Section):
+    """One hierarchy over pixels that joins MaskCut's objects and the pixels' edges."""
+
+    max_masks: int = Field(500, ge=1)
+
+
+class LimitSettings(Section):
+    """What is refused rather than tried."""
+
+    max_pixels: int = Field(100_000_000, description="larger images are quarantined")
+    min_side: int = Field(8, description="thinner images are quarantined")
+
+
+class LabelSettings(Section):
+    """Everything that decides which masks an image gets."""
+
+    recipe: Literal["paper", "pixel_tree"] = "paper"
+    backbone: BackboneSettings = BackboneSettings()
+    features: FeatureSettings = FeatureSettings()
+    divide: DivideSettings = DivideSettings()
+    crf: CrfSettings = CrfSettings()
+    conquer: ConquerSettings = ConquerSettings()
+    pixel_tree: PixelTreeSettings = PixelTreeSettings()
+    limits: LimitSettings = LimitSettings()

@@ -1,0 +1,1 @@
+"""When and where it runs: definitions, jobs, resources, schedules, sensors and the command line."""

@@ -1,0 +1,1 @@
+"""Where it lies: image shards in; masks, features and checkpoints out; file formats."""
