@@ -1,0 +1,46 @@
+# Every target does its own set-up: all that is needed is Python 3.11 or newer.
+PYTHON ?= python3
+TOOLS := .tools
+VENV := .venv
+STAMP := $(VENV)/.installed
+UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
+
+.PHONY: install demo test test-all lint lock ui clean
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml | $(UV)
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'
+	$(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	$(UV) pip sync --quiet --python $(VENV)/bin/python --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(VENV)/bin/python --no-deps --editable .
+	@touch $(STAMP)
+	@echo "installed: $(VENV)/bin/unsam"
+
+$(TOOLS)/bin/uv:
+	@$(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet "uv>=0.8" \
+	  || { rm -rf $(TOOLS); $(PYTHON) -m pip install --quiet --target $(TOOLS) "uv>=0.8"; } \
+	  || { echo "uv could not be installed: give this Python pip or venv (Debian: apt install python3-venv), or install uv yourself" >&2; exit 1; }
+
+demo: install
+	$(VENV)/bin/unsam demo
+
+ui: install
+	$(VENV)/bin/unsam ui
+
+lint: install
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+test: lint
+	$(VENV)/bin/python -m pytest -m "not heavy"
+
+test-all: lint
+	$(VENV)/bin/python -m pytest
+
+lock: | $(UV)
+	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --all-extras --quiet --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) $(TOOLS) report
