@@ -72,7 +72,11 @@ class Location:
 
     @property
     def name(self) -> str:
-        return self.url.rstrip("/").rsplit("/", 1)[-1]
+        return self.url.rpartition("/")[2]
+
+    @property
+    def parent(self) -> Location:
+        return Location(self.url.rpartition("/")[0] or "/", self.options)
 
     def read_bytes(self, start: int | None = None, end: int | None = None) -> bytes:
         """All bytes, or those in [start, end).
@@ -239,7 +243,7 @@ def _canonical(url: str) -> str:
         url = url.split("://", 1)[1]
     if "://" not in url:
         return os.path.abspath(os.path.expanduser(url))
-    return url
+    return url if url.endswith("://") else url.rstrip("/")
 
 
 def _newest_local(path: Path) -> float:
