@@ -236,7 +236,7 @@ def _shards(
             kind=kind,
             url=container.url,
             members=tuple(new[start : start + shard_size]),
-            skipped=dict(skipped) if index == 0 else {},
+            skipped=dict(+skipped) if index == 0 else {},
             problems=tuple(problems) if index == 0 else (),
         )
         for index, start in enumerate(range(0, len(new), shard_size))

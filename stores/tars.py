@@ -39,7 +39,7 @@ def index_tar(location: Location) -> TarIndex:
     index = TarIndex()
     with location.reading() as file:
         try:
-            archive = tarfile.open(fileobj=file, mode="r:")
+            archive = tarfile.TarFile(fileobj=file)
         except tarfile.TarError as error:
             raise ValueError(f"{location} is no plain tar: {error}") from error
         with archive:
