@@ -124,6 +124,10 @@ class GroupReader:
     def attributes(self) -> dict[str, Any]:
         return dict(self._group.attrs)
 
+    def has(self, name: str) -> bool:
+        """Whether there is an array `name`."""
+        return name in self.attributes["checksums"] or checksums_name(name) in self.attributes["checksums"]
+
     def column(self, name: str) -> np.ndarray:
         """The whole array `name`, read-only.
 
