@@ -1,0 +1,326 @@
+"""The one place that knows Ray: a pool of actors, a bounded window, retries, and results in order or as they come.
+
+Plain actors with a bounded `ray.wait` window, because Ray Data took four times as long for the same work. A worker
+that dies is replaced and only the item that it was at is held against it: items that merely waited behind it are
+tried again freely, and an item that sees two workers die is quarantined.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ops.ledger import PATIENCE, Ledger, Outcome, Ticket, WorkersKeepDying
+from ops.pool_actor import PoolActor, Worker, attempt
+
+__all__ = ["Fanout", "FanoutError", "Outcome", "WorkersKeepDying", "usable_cores"]
+
+QUEUE_PER_ACTOR = 2
+WINDOW_PER_ACTOR = 4
+STARTS = 3
+OBJECT_STORE_BYTES = 1 << 30
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+
+
+class FanoutError(RuntimeError):
+    """The run cannot go on: a worker does not start, or an item raised an error that nobody declared."""
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Fanout:
+    """A pool of Ray actors that outlives single calls of `map`; use it as a context manager.
+
+    Args:
+        address: a cluster to attach to; empty takes `RAY_ADDRESS`, and without that a local one is started on
+            first use and stopped by `close`. A cluster that runs already is never stopped.
+        actors: how many; empty fills the cluster's GPUs, or its cores where `gpus_per_actor` is 0.
+        gpus_per_actor: share of a GPU that an actor holds, such as 0.25.
+        cpus_per_actor: cores that an actor holds, and the threads that its libraries may use.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        actors: int | None = None,
+        gpus_per_actor: float = 0,
+        cpus_per_actor: int = 1,
+    ) -> None:
+        self.address = address or os.environ.get("RAY_ADDRESS")
+        self.actors = actors
+        self.gpus_per_actor = gpus_per_actor
+        self.cpus_per_actor = cpus_per_actor
+        self._seats: list[_Seat] = []
+        self._scratch: str | None = None
+
+    def __enter__(self) -> Fanout:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def device(self) -> str:
+        """The torch device of an actor: "cuda" or "cpu"."""
+        return "cuda" if self.gpus_per_actor else "cpu"
+
+    def map(
+        self,
+        worker_factory: Callable[[], Worker],
+        items: Iterable[Any],
+        finish: Worker | None = None,
+        *,
+        refusable: tuple[type[Exception], ...] = (),
+        window: int | None = None,
+        ordered: bool = True,
+        progress: Callable[[int], None] | None = None,
+        name: Callable[[Any], str] = str,
+    ) -> Iterator[Outcome]:
+        """Call `worker_factory()` once an actor, and what it returns on every item.
+
+        Args:
+            worker_factory: picklable; makes the callable that turns an item into a value.
+            items: picklable and small (keys, paths); read lazily.
+            finish: picklable; turns the worker's value into the outcome's. On GPU machines with cores to spare it
+                runs as a CPU task of its own while the GPU goes on; otherwise the actor does it.
+            refusable: errors that quarantine the item, with their message as the reason.
+            window: items under way or waiting to be yielded, at most; empty takes four an actor.
+            ordered: yield in the items' order; otherwise as they are done, so that nothing done ever waits.
+            progress: called with the number of items done so far.
+            name: how an item is called in messages.
+
+        Raises:
+            FanoutError: a worker does not start, or an item raised an error that is not refusable.
+            WorkersKeepDying: and finish nothing in between.
+        """
+        count = len(items) if isinstance(items, Sized) else None
+        if count == 0:
+            return
+        self._connect()
+        cores_to_spare = self._seat_actors(count)
+        actors = len(self._seats)
+        ledger = Ledger(items, window or WINDOW_PER_ACTOR * actors, ordered, patience=PATIENCE + 2 * actors)
+        apart = bool(self.gpus_per_actor) and cores_to_spare >= 1
+        job = _Job(worker_factory, finish, refusable, name, apart)
+        try:
+            yield from _Run(job, self._seats, self._new_actor, ledger).outcomes(progress)
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Stop the actors, so that others may have their cores and GPUs; the next `map` starts new ones."""
+        if self._seats:
+            import ray
+
+            for seat in self._seats:
+                ray.kill(seat.actor)
+            self._seats = []
+
+    def close(self) -> None:
+        """Stop the actors, and the cluster if this object started it."""
+        self.release()
+        if self._scratch is not None:
+            import ray
+
+            ray.shutdown()
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = None
+
+    def _connect(self) -> None:
+        with _environment(QUIET if self.address else QUIET | LOOPBACK):
+            import ray
+
+            if ray.is_initialized():
+                return
+            if self.address:
+                ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
+                return
+            self._scratch = tempfile.mkdtemp(prefix="unsam-ray-")
+            ray.init(
+                address="local",
+                num_cpus=usable_cores(),
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=OBJECT_STORE_BYTES,
+                _temp_dir=self._scratch,
+            )
+
+    def _seat_actors(self, item_count: int | None) -> float:
+        """Fill the seats; returns the cores that stay free."""
+        import ray
+
+        cluster = ray.cluster_resources()
+        cores, gpus = cluster.get("CPU", 0), cluster.get("GPU", 0)
+        fitting = int(cores / self.cpus_per_actor)
+        if self.gpus_per_actor:
+            fitting = min(fitting, int(gpus / self.gpus_per_actor))
+        if not fitting:
+            wanted = f"{self.cpus_per_actor} CPUs and {self.gpus_per_actor} GPUs"
+            raise FanoutError(f"no room for an actor with {wanted} in a cluster of {cores:g} CPUs and {gpus:g} GPUs")
+        count = min(self.actors or fitting, fitting, max(1, fitting if item_count is None else item_count))
+        self._seats += [_Seat(self._new_actor()) for _ in range(count - len(self._seats))]
+        return cores - len(self._seats) * self.cpus_per_actor
+
+    def _new_actor(self) -> Any:
+        import ray
+
+        actor_class = ray.remote(num_cpus=self.cpus_per_actor, num_gpus=self.gpus_per_actor)(PoolActor)
+        return actor_class.remote(self.cpus_per_actor)
+
+
+@dataclass(eq=False)
+class _Seat:
+    """A place for an actor, and the calls (ticket, verdict, value) that it has not answered yet, oldest first."""
+
+    actor: Any
+    starting: Any = None
+    failed_starts: int = 0
+    calls: deque[tuple[Ticket, Any, Any]] = field(default_factory=deque)
+
+
+@dataclass(frozen=True)
+class _Job:
+    factory: Callable[[], Worker]
+    finish: Worker | None
+    refusable: tuple[type[Exception], ...]
+    name: Callable[[Any], str]
+    finish_apart: bool
+
+
+class _Run:
+    """One call of `map`: keeps every actor busy and settles what they answer."""
+
+    def __init__(self, job: _Job, seats: list[_Seat], new_actor: Callable[[], Any], ledger: Ledger) -> None:
+        import ray
+
+        self.ray, self.job, self.seats, self.new_actor, self.ledger = ray, job, seats, new_actor, ledger
+        self.crashes = (
+            ray.exceptions.RayActorError,
+            ray.exceptions.WorkerCrashedError,
+            ray.exceptions.OutOfMemoryError,
+            ray.exceptions.ObjectLostError,
+        )
+        self.recipe = ray.put((job.factory, None if job.finish_apart else job.finish))
+        self.finish = ray.put(job.finish)
+        self.finish_task: Any = ray.remote(num_cpus=1, num_returns=2, max_retries=0)(attempt)
+        self.finishing: dict[Any, tuple[Ticket, Any]] = {}
+
+    def outcomes(self, progress: Callable[[int], None] | None) -> Iterator[Outcome]:
+        for seat in self.seats:
+            seat.starting = seat.actor.start.remote(self.recipe)
+        while True:
+            self._submit()
+            if due := list(self.ledger.due()):
+                yield from due
+                continue
+            if not (waiting := self._waiting()):
+                return
+            before = self.ledger.settled
+            self._answer(self.ray.wait(waiting, num_returns=1)[0][0])
+            if progress and self.ledger.settled > before:
+                progress(self.ledger.settled)
+
+    def _submit(self) -> None:
+        for depth in range(1, QUEUE_PER_ACTOR + 1):
+            for seat in self.seats:
+                if seat.starting is None and len(seat.calls) < depth:
+                    if (ticket := self.ledger.draw()) is None:
+                        return
+                    call = seat.actor.process.options(num_returns=2)
+                    seat.calls.append((ticket, *call.remote(ticket.item, self.job.refusable)))
+
+    def _waiting(self) -> list[Any]:
+        starting = [seat.starting for seat in self.seats if seat.starting is not None]
+        return starting + [seat.calls[0][1] for seat in self.seats if seat.calls] + list(self.finishing)
+
+    def _answer(self, ready: Any) -> None:
+        if ready in self.finishing:
+            self._settle(*self.finishing.pop(ready), verdict=ready)
+            return
+        seat = next(s for s in self.seats if s.starting is ready or (s.calls and s.calls[0][1] is ready))
+        if seat.starting is ready:
+            self._started(seat)
+            return
+        ticket, verdict, value = seat.calls[0]
+        try:
+            reason, seconds = self._get(verdict, ticket)
+        except self.crashes as crash:
+            self._bury(seat, crash)
+            return
+        seat.calls.popleft()
+        if reason is None and self.job.finish and self.job.finish_apart:
+            ticket.seconds += seconds
+            verdict, value = self.finish_task.remote(self.finish, value, self.job.refusable)
+            self.finishing[verdict] = (ticket, value)
+        else:
+            self._settle(ticket, value, verdict)
+
+    def _settle(self, ticket: Ticket, value: Any, verdict: Any) -> None:
+        """Both references are there, or both carry the error of a task that crashed too often."""
+        try:
+            reason, seconds = self._get(verdict, ticket)
+            ticket.seconds += seconds
+            self.ledger.settle(ticket, None if reason else self._get(value, ticket), reason)
+        except self.crashes as crash:
+            self.ledger.bury([ticket], _first_line(crash))
+
+    def _get(self, reference: Any, ticket: Ticket) -> Any:
+        try:
+            return self.ray.get(reference)
+        except self.ray.exceptions.RayTaskError as error:
+            cause = error.cause or error
+            raise FanoutError(f"{self.job.name(ticket.item)}: {type(cause).__name__}: {cause}") from error
+
+    def _started(self, seat: _Seat) -> None:
+        try:
+            self.ray.get(seat.starting)
+            seat.starting, seat.failed_starts = None, 0
+        except self.ray.exceptions.RayTaskError as error:
+            cause = error.cause or error
+            raise FanoutError(f"a worker does not start: {type(cause).__name__}: {cause}") from cause
+        except self.crashes as crash:
+            seat.failed_starts += 1
+            if seat.failed_starts >= STARTS:
+                raise WorkersKeepDying(
+                    f"a worker died {STARTS} times while it started: {_first_line(crash)}"
+                ) from crash
+            self._replace(seat)
+
+    def _bury(self, seat: _Seat, crash: Exception) -> None:
+        """The seat's actor died: what it had not answered is tried again."""
+        self.ledger.bury([ticket for ticket, _, _ in seat.calls], _first_line(crash))
+        seat.calls.clear()
+        self._replace(seat)
+
+    def _replace(self, seat: _Seat) -> None:
+        seat.actor = self.new_actor()
+        seat.starting = seat.actor.start.remote(self.recipe)
+
+
+def _first_line(crash: Exception) -> str:
+    return next((line.strip() for line in str(crash).splitlines() if line.strip()), type(crash).__name__)
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set what is not set yet, for the processes that are started inside."""
+    added = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
