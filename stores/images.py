@@ -16,7 +16,7 @@ EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".gif", ".bmp"),
     *(".tif", ".tiff", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM")
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM")
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -29,10 +29,10 @@ _TURNS = {
 }
 _WHITE = (255, 255, 255, 255)
 _OPENING = threading.Lock()
-# What Pillow's decoders were seen to raise on damaged files, besides its own UnidentifiedImageError (an OSError).
+# What Pillow's decoders raise on damaged files, besides its own UnidentifiedImageError (an OSError).
 _DAMAGE = (
-    *(OSError, SyntaxError, ValueError, TypeError, EOFError, OverflowError, NotImplementedError, MemoryError),
-    *(LookupError, AttributeError, AssertionError, RuntimeError, ZeroDivisionError, struct.error, zlib.error),
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, RuntimeError, ArithmeticError),
+    *(MemoryError, struct.error, zlib.error),
 )
 
 
@@ -72,15 +72,18 @@ def decode_image(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, min_side: in
     except UnreadableImage:
         raise
     except _DAMAGE as error:
-        raise UnreadableImage(f"damaged image: {error or type(error).__name__}") from error
+        cause = " ".join(str(error).split()) or type(error).__name__
+        raise UnreadableImage(f"damaged image: {cause}") from error
 
 
 def _opened(data: bytes) -> Image.Image:
     """Read the header only. Pillow's own size limit is a global; ours replaces it, so it is lifted for this moment."""
+    Image.init()
+    formats = [name for name in _FORMATS if name in Image.OPEN]
     with _OPENING:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(io.BytesIO(data), formats=_FORMATS)
+            return Image.open(io.BytesIO(data), formats=formats)
         except Image.UnidentifiedImageError as error:
             raise UnreadableImage("not an image, or of a format that is not read here") from error
         finally:
