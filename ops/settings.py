@@ -59,14 +59,25 @@ class CrfSettings(Section):
 
 
 class ConquerSettings(Section):
-    """Iterative merging inside each divide mask (spec 3)."""
+    """Iterative merging inside each divide mask and on the whole image (spec 3)."""
 
     thetas: tuple[float, ...] | None = Field(None, description="descending; empty takes the backbone's")
     crop_size: int = 256
+    crop_end: Literal["inclusive", "exclusive"] = Field(
+        "inclusive", description="exclusive loses each crop's last row and column, as the papers' code"
+    )
+    channel_order: Literal["rgb", "bgr"] = Field("rgb", description="bgr is what the papers' code feeds by mistake")
+    accumulate: Literal["float32", "float16"] = Field("float32", description="precision of a cluster's sum of tokens")
+    upsample: Literal["partition", "each"] = Field(
+        "partition", description="the finest clusters once, or each cluster by itself as the papers' code"
+    )
     min_size: int = Field(4, description="smallest cluster in tokens")
     coverage: float = Field(0.9, description="share of a part that must lie inside its instance")
     nms_iou: float = 0.9
     nms_window: int | None = Field(None, description="compare with so many neighbours only, as the papers' code")
+    nms_scope: Literal["image", "region"] = Field(
+        "image", description="region suppresses the parts of each instance by themselves, as the papers' code"
+    )
     whole_image: bool = Field(True, description="run the same merge on the whole image too")
     refine: bool = True
 
@@ -75,6 +86,15 @@ class PixelTreeSettings(Section):
     """One hierarchy over pixels that joins MaskCut's objects and the pixels' edges."""
 
     max_masks: int = Field(500, ge=1)
+    side: int = Field(640, ge=64, description="longer side in pixels of the image on which the trees grow")
+    feature_side: int = Field(640, ge=64, description="longer side in pixels of the backbone's input")
+    max_leaves: int = Field(8000, ge=2, description="the boundary map is smoothed until there are no more superpixels")
+    trees: int = Field(3, ge=1, le=3, description="how many merge trees of different weights")
+    pairs: int = Field(1500, ge=0, description="unions of two neighbours proposed by each tree; 0 switches them off")
+    least_ratio: float = Field(0.08, description="smaller over larger area of such a union's parts")
+    smallest: float = Field(0.0007, description="least area of a mask's node, as a share of the image")
+    near_copy: float = Field(0.92, description="a node that fills more than this share of its parent is left out")
+    largest_overlap: float = Field(0.8, description="IoU above which the lower ranked of two masks is left out")
 
 
 class LimitSettings(Section):

@@ -1,0 +1,133 @@
+"""Conquer: parts of every divide mask, and of the whole image, by iterative merging (spec 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.backbone import Backbone
+from ops.features import extract
+from ops.mask_tree import build_tree
+from ops.merge import merge_levels
+from ops.nms import suppress
+from ops.parts import Part, parts_of_partition, parts_one_by_one
+from ops.settings import ConquerSettings, LabelSettings
+from stores.masks import SOURCES, MaskSet, concatenate
+
+_CONQUER = SOURCES.index("conquer")
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A piece of the image to take apart: its corner (x, y) in pixels and which of its (h, w) pixels count."""
+
+    corner: tuple[int, int]
+    inside: np.ndarray
+
+    def cut_from(self, image: np.ndarray) -> np.ndarray:
+        """The piece of an (H, W, 3) image."""
+        (x, y), (h, w) = self.corner, self.inside.shape
+        return image[y : y + h, x : x + w]
+
+
+def conquer_image(
+    image: np.ndarray,
+    divide: MaskSet,
+    backbone: Backbone,
+    settings: LabelSettings,
+    *,
+    tokens: np.ndarray | None = None,
+) -> MaskSet:
+    """The divide masks, their parts, and with `whole_image` the parts of the whole photo, as one tree.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        divide: its masks, of the same size.
+        backbone: makes the features of the crops; gives the thetas where the settings name none.
+        tokens: (h, w, C) features of the whole image, if at hand; else they are computed when they are needed.
+
+    Returns:
+        Masks with score, theta, source and the tree columns filled; no two of them overlap by more than
+        `conquer.nms_iou` (unless a window or the papers' scope of the suppression is asked for).
+
+    Raises:
+        ValueError: masks of another size than the image.
+    """
+    if tuple(divide.size) != image.shape[:2]:
+        raise ValueError(f"masks of (H, W) = {divide.size} for an image of {image.shape[:2]}")
+    conquer = settings.conquer
+    regions = divide_regions(divide, conquer)
+    grids = crop_tokens(image, regions, backbone, conquer)
+    if conquer.whole_image:
+        if tokens is None:
+            tokens = extract(backbone, [image], settings.backbone.size)[0]
+        regions.append(Region((0, 0), np.ones(image.shape[:2], bool)))
+        grids.append(tokens)
+    thetas = conquer.thetas or backbone.defaults.thetas
+    found = [
+        parts_of_region(region, grid, thetas, divide.size, conquer, backbone.defaults.centre)
+        for region, grid in zip(regions, grids, strict=True)
+    ]
+    return build_tree(pool_masks(divide, found, conquer))
+
+
+def divide_regions(divide: MaskSet, conquer: ConquerSettings) -> list[Region]:
+    """The tight crop of each divide mask; with `crop_end` exclusive without its last row and column (spec 1.4)."""
+    lost = 1 if conquer.crop_end == "exclusive" else 0
+    regions = []
+    for index, (x, y, w, h) in enumerate(divide.boxes.tolist()):
+        if w > lost and h > lost:
+            regions.append(Region((x, y), divide.crop(index)[: h - lost, : w - lost]))
+    return regions
+
+
+def crop_tokens(
+    image: np.ndarray, regions: list[Region], backbone: Backbone, conquer: ConquerSettings
+) -> list[np.ndarray]:
+    """Features of every region's crop, (h, w, C) each, all crops batched (spec 1.2)."""
+    if conquer.channel_order == "bgr":
+        image = image[:, :, ::-1]
+    crops = [region.cut_from(image) for region in regions]
+    return extract(backbone, crops, conquer.crop_size, resample="bicubic")
+
+
+def parts_of_region(
+    region: Region,
+    tokens: np.ndarray,
+    thetas: tuple[float, ...],
+    size: tuple[int, int],
+    conquer: ConquerSettings,
+    centre: bool,
+) -> MaskSet:
+    """Parts of one region in the frame of the image of (H, W) `size`, suppressed among themselves if so set."""
+    if centre:
+        tokens = tokens - tokens.mean(axis=(0, 1))
+    levels = merge_levels(tokens, thetas, conquer.accumulate)
+    make = parts_of_partition if conquer.upsample == "partition" else parts_one_by_one
+    parts = make(levels, thetas, region.inside, conquer.min_size, conquer.coverage)
+    masks = _in_image(parts, region.corner, size)
+    if conquer.nms_scope == "region":
+        masks = masks.take(suppress(masks, conquer.nms_iou, window=conquer.nms_window))
+    return masks
+
+
+def pool_masks(divide: MaskSet, found: list[MaskSet], conquer: ConquerSettings) -> MaskSet:
+    """All masks of an image, the divide masks first; near copies are dropped, divide masks last of all."""
+    pool = concatenate([divide, *found])
+    if conquer.nms_scope == "region":
+        return pool
+    priority = pool.areas() + np.where(pool.source == _CONQUER, 0, np.prod(pool.size))
+    return pool.take(suppress(pool, conquer.nms_iou, window=conquer.nms_window, priority=priority))
+
+
+def _in_image(parts: list[Part], corner: tuple[int, int], size: tuple[int, int]) -> MaskSet:
+    boxes = np.array([part.box for part in parts], np.int32).reshape(-1, 4)
+    boxes[:, :2] += np.array(corner, np.int32)
+    return MaskSet.from_crops(
+        size,
+        boxes,
+        [part.crop for part in parts],
+        theta=[part.theta for part in parts],
+        source=_CONQUER,
+    )
