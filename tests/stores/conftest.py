@@ -29,10 +29,20 @@ def s3_server():
 
 
 @pytest.fixture(params=["local", "memory", "s3"])
-def place_url(request, tmp_path):
+def place_url(request):
     """The URL of an empty place of each kind."""
+    return _empty_place(request)
+
+
+@pytest.fixture(params=["local", "memory"])
+def quick_url(request):
+    """The URL of an empty place of each kind that answers at once."""
+    return _empty_place(request)
+
+
+def _empty_place(request) -> str:
     if request.param == "local":
-        return str(tmp_path / "place")
+        return str(request.getfixturevalue("tmp_path") / "place")
     if request.param == "memory":
         return f"memory://{uuid.uuid4().hex}"
     request.getfixturevalue("s3_server")
