@@ -22,25 +22,29 @@ def fitted_size(size: tuple[int, int], max_side: int) -> tuple[int, int]:
     return height, width
 
 
-def scaled_down(masks: MaskSet, max_side: int) -> MaskSet:
-    """The masks of the image scaled so that its longer side is at most `max_side`.
+def scaled_down(masks: MaskSet, max_side: int) -> tuple[MaskSet, np.ndarray]:
+    """The masks of the image scaled so that its longer side is at most `max_side`, and which of `masks` they were.
 
     Every pixel takes the value under its centre, so that masks which nest or are disjoint still do and are. Masks
     that fall between the pixels are left out, and their children get their parents.
+
+    Returns:
+        m <= n masks in their old order, and their (m,) indices among `masks`.
 
     Raises:
         ValueError: `max_side` is not positive.
     """
     size = fitted_size(masks.size, max_side)
     if size == tuple(masks.size):
-        return masks
+        return masks, np.arange(len(masks))
     rows, columns = (_centres(old, new) for old, new in zip(masks.size, size, strict=True))
     sampled = [_sampled(masks, index, rows, columns) for index in range(len(masks))]
-    kept = [index for index, (_, crop) in enumerate(sampled) if crop.size]
+    kept = np.flatnonzero([crop.size for _, crop in sampled])
     values = masks.take(kept)
     boxes = np.array([sampled[index][0] for index in kept], np.int32).reshape(-1, 4)
     crops = [sampled[index][1] for index in kept]
-    return MaskSet.from_crops(size, boxes, crops, **{name: getattr(values, name) for name in COLUMN_DTYPES})
+    columns_kept = {name: getattr(values, name) for name in COLUMN_DTYPES}
+    return MaskSet.from_crops(size, boxes, crops, **columns_kept), kept
 
 
 def partition_at(masks: MaskSet, granularity: float) -> np.ndarray:

@@ -156,7 +156,7 @@ def _fitted(image: np.ndarray, masks: MaskSet, max_side: int) -> tuple[MaskSet, 
     _check_image(image)
     if tuple(masks.size) != image.shape[:2]:
         raise ValueError(f"masks of an image of (H, W) = {tuple(masks.size)} over one of {image.shape[:2]}")
-    return scaled_down(masks, max_side), resized(image, max_side)
+    return scaled_down(masks, max_side)[0], resized(image, max_side)
 
 
 def _check_image(image: np.ndarray) -> None:

@@ -24,9 +24,8 @@ def layer_data(name: str, masks: MaskSet, max_side: int) -> dict[str, object]:
         JSON values: a list a column, `runs` (number of runs of each mask), `bytes` (base64 of the runs, see
         `packed_runs`), `colours` (base64 of n x 3 bytes), `hidden` (number of masks left out).
     """
-    small = scaled_down(masks, max_side)
+    small, kept = scaled_down(masks, max_side)
     counts, packed = packed_runs(small)
-    scale = np.prod(masks.size) / np.prod(small.size)
     return {
         "name": name,
         "hidden": len(masks) - len(small),
@@ -36,7 +35,7 @@ def layer_data(name: str, masks: MaskSet, max_side: int) -> dict[str, object]:
         "granularity": _rounded(small.granularity),
         "theta": _rounded(small.theta),
         "source": [SOURCES[source] for source in small.source],
-        "area": np.round(small.areas() * scale).astype(int).tolist(),
+        "area": masks.areas()[kept].tolist(),
         "colours": base64.b64encode(mask_colours(small).tobytes()).decode(),
         "runs": counts.tolist(),
         "bytes": base64.b64encode(packed).decode(),

@@ -157,6 +157,7 @@ class Page {
     const text = [`granularity ${viewer.granularity.toFixed(2)}`, regions].filter(Boolean).join(" · ");
     find("readout").textContent = text;
     this.slider.setAttribute("aria-valuetext", text);
+    this.slider.dataset.granularity = viewer.granularity;
     this.drawRuler();
   }
 

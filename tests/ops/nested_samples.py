@@ -20,27 +20,29 @@ def nested_felzenszwalb(image: np.ndarray, scales: tuple[int, ...] = (150, 400, 
     Returns:
         masks in order fine to coarse with parent, level, granularity and a score; exactly nested.
     """
-    masks: list[np.ndarray] = []
-    parent: list[int] = []
-    labels = np.zeros(image.shape[:2], int)
-    newest: np.ndarray | None = None
-    for scale in scales:
-        regions = felzenszwalb(image, scale=scale, sigma=0.6, min_size=scale // 3 + SMALLEST)
-        labels, region_of = _handed_over(labels if newest is not None else regions, regions)
-        mask_of = np.full(labels.max() + 1, NO_PARENT)
+    labels = _regions(image, scales[0])
+    masks = [labels == region for region in range(labels.max() + 1)]
+    parent = [NO_PARENT] * len(masks)
+    mask_of = np.arange(len(masks))
+    for scale in scales[1:]:
+        labels, region_of = _handed_over(labels, _regions(image, scale))
+        mask_of_region = np.full(labels.max() + 1, NO_PARENT)
         for region in range(labels.max() + 1):
-            inside = np.flatnonzero(region_of == region)
-            if newest is not None and len(inside) == 1:
-                mask_of[region] = newest[inside[0]]
-                continue
-            mask_of[region] = len(masks)
-            masks.append(labels == region)
-            parent.append(NO_PARENT)
-            for child in inside if newest is not None else []:
-                parent[newest[child]] = len(masks) - 1
-        newest = mask_of
+            parts = mask_of[region_of == region]
+            mask_of_region[region] = parts[0]
+            if len(parts) > 1:
+                mask_of_region[region] = len(masks)
+                masks.append(labels == region)
+                parent.append(NO_PARENT)
+                for part in parts:
+                    parent[part] = len(masks) - 1
+        mask_of = mask_of_region
     found = MaskSet.from_dense(masks, image.shape[:2], source=SOURCES.index("tree"))
     return with_tree_columns(found, np.array(parent))
+
+
+def _regions(image: np.ndarray, scale: int) -> np.ndarray:
+    return felzenszwalb(image, scale=scale, sigma=0.6, min_size=scale // 3 + SMALLEST)
 
 
 def _handed_over(labels: np.ndarray, coarse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
