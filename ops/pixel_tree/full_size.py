@@ -1,0 +1,71 @@
+"""From leaves at working size to masks at the size of the photo."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from skimage.segmentation import watershed
+
+from ops.pixel_tree.proposals import LeafSets
+from stores.masks import MaskSet
+
+_SIGMA = 1.0
+
+
+def labels_at_size(labels: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Leaf labels (h, w) carried to the size of the uint8 RGB (H, W, 3) image.
+
+    A larger photo is not just enlarged: pixels next to an enlarged border are given to leaves anew, by a watershed of
+    the photo's own gradient from the pixels that are certain.
+    """
+    size = image.shape[:2]
+    if labels.shape == size:
+        return labels
+    rows = (np.arange(size[0]) * labels.shape[0] + labels.shape[0] // 2) // size[0]
+    columns = (np.arange(size[1]) * labels.shape[1] + labels.shape[1] // 2) // size[1]
+    enlarged = labels[np.minimum(rows, labels.shape[0] - 1)][:, np.minimum(columns, labels.shape[1] - 1)]
+    if size[0] <= labels.shape[0]:
+        return enlarged
+    reach = int(np.ceil(size[0] / labels.shape[0]))
+    return _resettle(enlarged, image, reach)
+
+
+def _resettle(labels: np.ndarray, image: np.ndarray, reach: int) -> np.ndarray:
+    window = 2 * reach + 1
+    certain = ndimage.minimum_filter(labels, window) == ndimage.maximum_filter(labels, window)
+    markers = np.where(certain, labels + 1, 0)
+    lost = np.bincount(markers.reshape(-1), minlength=labels.max() + 2)[1:] == 0
+    markers = np.where(lost[labels], labels + 1, markers)
+    grey = image.mean(axis=2, dtype=np.float32)
+    relief = ndimage.gaussian_gradient_magnitude(grey, _SIGMA)
+    return watershed(relief, markers).astype(np.int32) - 1
+
+
+def masks_of_sets(labels: np.ndarray, sets: LeafSets, scores: np.ndarray) -> MaskSet:
+    """Masks in the frame of a label map (H, W), one a leaf set, empty ones left out."""
+    boxes_of_leaves = _leaf_boxes(labels)
+    boxes, crops, kept = [], [], []
+    member = np.zeros(len(boxes_of_leaves), bool)
+    for index in range(len(sets)):
+        leaves = sets.leaves[sets.offsets[index] : sets.offsets[index + 1]]
+        top, left = boxes_of_leaves[leaves, :2].min(axis=0)
+        bottom, right = boxes_of_leaves[leaves, 2:].max(axis=0)
+        if bottom <= top or right <= left:
+            continue
+        member[leaves] = True
+        crops.append(member[labels[top:bottom, left:right]])
+        member[leaves] = False
+        boxes.append((left, top, right - left, bottom - top))
+        kept.append(index)
+    return MaskSet.from_crops(labels.shape, np.array(boxes, np.int32).reshape(-1, 4), crops, score=scores[kept])
+
+
+def _leaf_boxes(labels: np.ndarray) -> np.ndarray:
+    """(n, 4) top, left, bottom, right of every leaf, the last two exclusive; a missing leaf has an inverted box."""
+    height, width = labels.shape
+    boxes = np.full((int(labels.max()) + 1, 4), 0, np.int64)
+    boxes[:, 0], boxes[:, 1] = height, width
+    for index, found in enumerate(ndimage.find_objects(labels + 1)):
+        if found is not None:
+            boxes[index] = found[0].start, found[1].start, found[0].stop, found[1].stop
+    return boxes

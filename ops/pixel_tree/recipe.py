@@ -1,0 +1,94 @@
+"""The label recipe `pixel_tree`: superpixels, merge trees, candidates, ranking, budget, masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from models.backbone import Backbone
+from ops.mask_tree import build_tree
+from ops.pixel_tree.boundaries import find_boundaries
+from ops.pixel_tree.full_size import labels_at_size, masks_of_sets
+from ops.pixel_tree.merging import MergeWeights, merge_regions
+from ops.pixel_tree.proposals import LeafSets, join_sets, leaf_sets, propose
+from ops.pixel_tree.ranking import measure, scores_of
+from ops.pixel_tree.region_graph import RegionGraph, connect
+from ops.pixel_tree.selection import select
+from ops.pixel_tree.stages import stage_maps
+from ops.pixel_tree.superpixels import Leaves, describe_leaves, segment_leaves
+from ops.settings import LabelSettings, PixelTreeSettings
+from stores.masks import SOURCES, MaskSet
+
+TREES = (
+    MergeWeights(boundary=(3.0, 1.0, 0.5), colour=0.5, histogram=1.0, feature=2.0, size=0.4),
+    MergeWeights(boundary=(0.5, 0.5, 0.0), colour=1.0, histogram=2.0, feature=4.0, size=0.4),
+    MergeWeights(boundary=(1.0, 2.0, 1.0), colour=0.0, histogram=0.0, feature=0.0, size=0.3),
+)
+_LARGEST_ENLARGEMENT = 2.0
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Candidates of all trees: leaf sets, their areas in pixels (m,) and scores (m,)."""
+
+    sets: LeafSets
+    area: np.ndarray
+    score: np.ndarray
+
+
+def pixel_tree(image: np.ndarray, divide: MaskSet, backbone: Backbone, settings: LabelSettings) -> MaskSet:
+    """Masks of one uint8 RGB (H, W, 3) image at every granularity, best first, tree columns filled.
+
+    Args:
+        image: the photo.
+        divide: MaskCut's objects in the same frame.
+        backbone: where the features come from.
+        settings: `settings.pixel_tree` is read.
+
+    Returns:
+        At most `settings.pixel_tree.max_masks` masks; none for an image without any edge.
+    """
+    options = settings.pixel_tree
+    working = working_image(image, options.side)
+    leaves, graph = analyse(working, stage_maps(working, backbone, options.feature_side), options)
+    if len(leaves) == 1:
+        return MaskSet.empty(image.shape[:2])
+    proposals = propose_all(leaves, graph, options)
+    kept = select(
+        proposals.sets, proposals.score, proposals.area, leaves.area, options.max_masks, options.largest_overlap
+    )
+    labels = labels_at_size(leaves.labels, image)
+    masks = masks_of_sets(labels, proposals.sets.take(kept), proposals.score[kept])
+    return build_tree(masks.with_columns(source=SOURCES.index("tree")))
+
+
+def working_image(image: np.ndarray, side: int) -> np.ndarray:
+    """The image with its longer side brought to `side` pixels, though never more than doubled."""
+    height, width = image.shape[:2]
+    scale = min(side / max(height, width), _LARGEST_ENLARGEMENT)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if size == (width, height):
+        return image
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+
+
+def analyse(working: np.ndarray, stages: list[np.ndarray], options: PixelTreeSettings) -> tuple[Leaves, RegionGraph]:
+    """Leaves and their graph, from the working image and its stage maps."""
+    boundaries = find_boundaries(working, stages[0])
+    labels = segment_leaves(boundaries.detail, options.max_leaves)
+    return describe_leaves(labels, boundaries.lab, stages), connect(labels, boundaries.cues)
+
+
+def propose_all(leaves: Leaves, graph: RegionGraph, options: PixelTreeSettings) -> Proposals:
+    """Nodes and pairs of every tree, scored."""
+    sets, areas, scores = [], [], []
+    for weights in TREES[: options.trees]:
+        tree = merge_regions(leaves, graph, weights)
+        candidates = propose(tree, options.smallest, options.near_copy, options.pairs, options.least_ratio)
+        measures = measure(tree, candidates, leaves, graph)
+        sets.append(leaf_sets(tree, candidates))
+        areas.append(measures.area)
+        scores.append(scores_of(measures))
+    return Proposals(join_sets(sets), np.concatenate(areas), np.concatenate(scores))
