@@ -51,17 +51,18 @@ def write_coco(path: str | Location, items: Iterable[tuple[str, MaskSet]], descr
         OutOfSpace: the file does not fit; what was there before stays.
     """
     place = path if isinstance(path, Location) else Location(path)
-    images: list[bytes] = []
+    images: list[tuple[str, tuple[int, int]]] = []
     with place.writing() as file:
         file.write(b'{"info":' + orjson.dumps({"description": description}) + b',"annotations":[')
         count = 0
         for name, masks in items:
-            image_id = len(images) + 1
-            height, width = masks.size
-            images.append(orjson.dumps({"id": image_id, "file_name": name, "width": width, "height": height}))
-            count += _write_annotations(file, image_id, masks, count)
-        file.write(b'\n],"images":[\n' + b",\n".join(images) + b"\n]")
-        file.write(b',"categories":' + orjson.dumps([CLASS_AGNOSTIC]) + b"}\n")
+            images.append((name, masks.size))
+            count += _write_annotations(file, len(images), masks, count)
+        file.write(b'\n],"images":[')
+        for image_id, (name, (height, width)) in enumerate(images, start=1):
+            record = {"id": image_id, "file_name": name, "width": width, "height": height}
+            file.write(_separator(image_id) + orjson.dumps(record))
+        file.write(b'\n],"categories":' + orjson.dumps([CLASS_AGNOSTIC]) + b"}\n")
     return len(images), count
 
 
@@ -130,6 +131,9 @@ def _document(place: Location) -> dict[str, Any]:
 def _write_annotations(file: IO[bytes], image_id: int, masks: MaskSet, written: int) -> int:
     for annotation in to_annotations(masks, first_id=written + 1):
         standard = {"image_id": image_id, "category_id": CLASS_AGNOSTIC["id"], "iscrowd": 0}
-        separator = b"\n" if annotation["id"] == 1 else b",\n"
-        file.write(separator + orjson.dumps({**annotation, **standard}))
+        file.write(_separator(annotation["id"]) + orjson.dumps({**annotation, **standard}))
     return len(masks)
+
+
+def _separator(number: int) -> bytes:
+    return b"\n" if number == 1 else b",\n"

@@ -140,7 +140,9 @@ def test_a_full_disk_in_mid_write(small_disk):
 def test_a_full_disk_leaves_the_old_content_of_a_file(tmp_path):
     file = Location(str(tmp_path / "CURRENT"))
     file.write_bytes(b"v1")
-    code = "import sys, resource; from stores.location import Location; resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9));"
+    code = (
+        "import sys, resource; from stores.location import Location; resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9));"
+    )
     result = run("-c", code + "Location(sys.argv[1]).write_bytes(bytes(100))", file.local_path)
     assert "OutOfSpace" in result.stderr
     assert file.read_bytes() == b"v1"

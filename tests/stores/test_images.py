@@ -86,7 +86,9 @@ def test_floating_grey_between_0_and_1_is_scaled():
 def test_grey_and_bilevel_become_three_equal_channels():
     for mode in ("L", "1"):
         decoded = decode_image(encoded(PICTURE.convert(mode)))
-        np.testing.assert_array_equal(decoded, np.repeat(np.asarray(PICTURE.convert(mode).convert("L"))[..., None], 3, 2))
+        np.testing.assert_array_equal(
+            decoded, np.repeat(np.asarray(PICTURE.convert(mode).convert("L"))[..., None], 3, 2)
+        )
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "TIFF"])

@@ -172,7 +172,7 @@ def test_a_second_writer_goes_on_where_the_first_was_killed(quick_url):
 def test_a_published_version_is_done_and_cannot_change(quick_url):
     versions, images = versions_of(quick_url), samples()
     write(versions, "v1", images)
-    write(versions, "v2", {key: images[KEYS[0]] for key in KEYS})
+    write(versions, "v2", dict.fromkeys(KEYS, images[KEYS[0]]))
     again = MaskShardWriter(versions, "v1", KEYS)
     assert again.done() == set(KEYS)
     with pytest.raises(ValueError, match="cannot change"):
