@@ -1,0 +1,159 @@
+"""Class-agnostic Mask2Former of `transformers` on a self-supervised backbone: the whole-image model (spec 4.1)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+from transformers import Mask2FormerConfig
+from transformers.models.mask2former.modeling_mask2former import (
+    Mask2FormerPixelDecoder,
+    Mask2FormerPreTrainedModel,
+    Mask2FormerTransformerModule,
+)
+
+from models.feature_pyramid import FeaturePyramid, build_pyramid, load_pretrained
+from models.query_decoder import decode
+from models.weights import WeightsUnavailable
+
+MASK, NO_MASK = 0, 1
+MULTIPLE = 32
+
+
+@dataclass(frozen=True)
+class WholeImageConfig:
+    """Shape of the model; the defaults are the papers' (spec 4.1).
+
+    Attributes:
+        backbone: one of `models.backbones.BACKBONES`.
+        frozen_stages: how much of it is not trained, see `models.feature_pyramid`.
+        queries: masks that the model can find in one image.
+        encoder_layers: deformable-attention layers of the pixel decoder.
+        decoder_layers: masked-attention layers; there is one more output, of the learned queries themselves.
+        dim: width of pixel decoder, decoder and masks.
+        feedforward: hidden width of the decoder's layers.
+    """
+
+    backbone: str = "dino_resnet50"
+    frozen_stages: int = 0
+    queries: int = 2000
+    encoder_layers: int = 6
+    decoder_layers: int = 9
+    dim: int = 256
+    feedforward: int = 2048
+
+
+@dataclass(frozen=True)
+class QueryOutputs:
+    """What the model says of B images; outputs run from the learned queries to the last layer.
+
+    Shapes: embeddings, (B, Q, D) an output; class_logits, (B, Q, 2) an output (`MASK`, `NO_MASK`); mask_features,
+    (B, D, h, w) at a quarter of the image. All of them float32.
+    """
+
+    embeddings: list[torch.Tensor]
+    class_logits: list[torch.Tensor]
+    mask_features: torch.Tensor
+
+    def mask_logits(self, output: int = -1) -> torch.Tensor:
+        """Mask logits (B, Q, h, w) of one output."""
+        return torch.einsum("bqd,bdhw->bqhw", self.embeddings[output], self.mask_features)
+
+
+class WholeImageModel(Mask2FormerPreTrainedModel):
+    """Backbone, pixel decoder and query decoder; every weight but the backbone's begins at random.
+
+    Args:
+        shape: sizes of the parts.
+        pyramid: the backbone's trainable feature maps; None builds that of `shape.backbone` with random weights.
+    """
+
+    def __init__(self, shape: WholeImageConfig, pyramid: FeaturePyramid | None = None) -> None:
+        config = mask2former_config(shape)
+        super().__init__(config)
+        self.shape = shape
+        pyramid = pyramid or build_pyramid(shape.backbone, shape.frozen_stages)
+        self.pixel_decoder = Mask2FormerPixelDecoder(config, feature_channels=pyramid.channels)
+        self.query_decoder = Mask2FormerTransformerModule(in_features=config.feature_size, config=config)
+        self.class_predictor = nn.Linear(config.hidden_dim, len((MASK, NO_MASK)))
+        self.post_init()
+        self.pyramid = pyramid  # after `post_init`, which would draw its weights anew
+
+    def forward(self, pixels: torch.Tensor) -> QueryOutputs:
+        """Outputs for ImageNet-normalised pixels (B, 3, H, W).
+
+        Raises:
+            ValueError: a side is no multiple of 32.
+        """
+        height, width = pixels.shape[-2:]
+        if height % MULTIPLE or width % MULTIPLE:
+            raise ValueError(f"sides must be multiples of {MULTIPLE}, got (H, W) = {height, width}")
+        decoded = self.pixel_decoder(self.pyramid(pixels), output_hidden_states=False)
+        outputs = decode(self.query_decoder, decoded.multi_scale_features, decoded.mask_features)
+        return QueryOutputs(
+            embeddings=[embedding.float() for _, embedding in outputs],
+            class_logits=[self.class_predictor(states).float() for states, _ in outputs],
+            mask_features=decoded.mask_features.float(),
+        )
+
+
+def build_whole_image(shape: WholeImageConfig, weights: str | None = None) -> WholeImageModel:
+    """A model to train: decoder at random (seed torch first), backbone with its self-supervised weights.
+
+    Raises:
+        WeightsUnavailable: the backbone's weights cannot be had; `weights` may name a file or URL.
+    """
+    model = WholeImageModel(shape)
+    load_pretrained(model.pyramid, shape.backbone, weights)
+    return model
+
+
+def save_whole_image(model: WholeImageModel, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write weights and shape as one safetensors file; float16 halves it."""
+    state = {
+        name: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous()
+        for name, value in model.state_dict().items()
+    }
+    save_file(state, path, metadata={"kind": "whole_image", "shape": json.dumps(asdict(model.shape))})
+
+
+def load_whole_image(path: str | Path, device: str | torch.device = "cpu") -> WholeImageModel:
+    """The model of `save_whole_image`, in float32, ready to predict.
+
+    Raises:
+        WeightsUnavailable: no such file, a damaged one, or one of another kind.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError) as error:
+        raise WeightsUnavailable(f"{path}: not a whole-image model: {error}") from error
+    if metadata.get("kind") != "whole_image":
+        raise WeightsUnavailable(f"{path}: holds {metadata.get('kind', 'plain tensors')}, not a whole-image model")
+    model = WholeImageModel(WholeImageConfig(**json.loads(metadata["shape"])))
+    model.load_state_dict(
+        {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    )
+    return model.eval().to(device)
+
+
+def mask2former_config(shape: WholeImageConfig) -> Mask2FormerConfig:
+    """transformers' configuration of the same model, with the losses' weights of spec 4.1."""
+    config = Mask2FormerConfig(
+        num_queries=shape.queries,
+        encoder_layers=shape.encoder_layers,
+        decoder_layers=shape.decoder_layers + 1,
+        feature_size=shape.dim,
+        mask_feature_size=shape.dim,
+        hidden_dim=shape.dim,
+        encoder_feedforward_dim=4 * shape.dim,
+        dim_feedforward=shape.feedforward,
+    )
+    config.num_labels = 1
+    return config

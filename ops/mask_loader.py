@@ -1,0 +1,188 @@
+"""Photos and mask sets to training batches: crop, scale, flip, at most so many masks; in the background (spec 4.3)."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ops.bit_targets import BitTargets
+from ops.features import IMAGENET_MEAN, normalise_pixels
+from ops.training_settings import LoaderSettings
+from ops.training_source import TrainingSource, UnfitSource
+from stores.masks import MaskSet
+
+_PADDING = tuple(round(255 * mean) for mean in IMAGENET_MEAN)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One square crop: pixels uint8 (S, S, 3), bits of its masks uint8 (M, S, ceil(S / 8))."""
+
+    pixels: np.ndarray
+    bits: np.ndarray
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B crops: normalised pixels float32 (B, 3, S, S), the masks of all of them, and when it was asked for."""
+
+    pixels: torch.Tensor
+    targets: BitTargets
+    waited: float
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a photo that a crop shows: crop = (photo - origin) * scale, x then y, mirrored at the end."""
+
+    scale: float
+    left: float
+    top: float
+    mirrored: bool
+
+
+class MaskLoader:
+    """Batches of one worker, in an order that only the seed decides; `batches(step)` goes on anywhere in it.
+
+    Every epoch is a new permutation of the source, dealt out to the workers in turn. Samples are prepared by threads:
+    decoding, resizing and bit packing release the interpreter lock.
+
+    Args:
+        source: photos and masks.
+        settings: the crop.
+        batch: images a step of this worker.
+        seed: of order, crops and choice of masks.
+        rank: this worker among `workers`.
+
+    Raises:
+        UnfitSource: nothing to train on.
+    """
+
+    def __init__(
+        self, source: TrainingSource, settings: LoaderSettings, batch: int, seed: int, rank: int = 0, workers: int = 1
+    ) -> None:
+        if not len(source):
+            raise UnfitSource("no photos to train on: the source is empty")
+        self._source = source
+        self._settings = settings
+        self._batch = batch
+        self._seed = seed
+        self._rank = rank
+        self._workers = workers
+
+    def batches(self, first_step: int = 0) -> Iterator[Batch]:
+        """Endless batches from `first_step` on, each prepared while the ones before it are used."""
+        with ThreadPoolExecutor(self._settings.workers, thread_name_prefix="samples") as pool:
+            ahead: deque[list[Future[Sample]]] = deque()
+            step = first_step
+            try:
+                while True:
+                    while len(ahead) <= self._settings.prefetch:
+                        ahead.append([pool.submit(self._sample, place) for place in self._places(step)])
+                        step += 1
+                    start = time.perf_counter()
+                    samples = [job.result() for job in ahead.popleft()]
+                    yield collate(samples, time.perf_counter() - start)
+            finally:
+                for job in (job for jobs in ahead for job in jobs):
+                    job.cancel()
+
+    def _places(self, step: int) -> list[int]:
+        """Positions in the endless order that this worker's batch takes at `step`."""
+        first = step * self._batch * self._workers
+        return [first + self._rank + i * self._workers for i in range(self._batch)]
+
+    def _sample(self, place: int) -> Sample:
+        epoch, position = divmod(place, len(self._source))
+        order = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self._source))
+        image, masks = self._source[int(order[position])]
+        return cut_sample(image, masks, self._settings, np.random.default_rng((self._seed, 1, place)))
+
+
+def collate(samples: Sequence[Sample], waited: float = 0.0) -> Batch:
+    """Samples of one size as a batch."""
+    bits = np.concatenate([sample.bits for sample in samples])
+    targets = BitTargets(
+        torch.from_numpy(bits), tuple(len(sample.bits) for sample in samples), samples[0].pixels.shape[1]
+    )
+    return Batch(normalise_pixels(np.stack([sample.pixels for sample in samples])), targets, waited)
+
+
+def cut_sample(image: np.ndarray, masks: MaskSet, settings: LoaderSettings, generator: np.random.Generator) -> Sample:
+    """A random crop of a photo (H, W, 3) with at most `max_masks` of the masks that it shows, drawn uniformly."""
+    window = draw_window(image.shape[:2], settings, generator)
+    pixels = cut_pixels(image, window, settings.size)
+    chosen: list[np.ndarray] = []
+    for index in generator.permutation(visible(masks, window, settings.size)):
+        if len(chosen) == settings.max_masks:
+            break
+        bits, area = cut_mask(masks, int(index), window, settings.size)
+        if area >= settings.min_area:
+            chosen.append(bits)
+    empty = np.zeros((0, settings.size, -(-settings.size // 8)), np.uint8)
+    return Sample(pixels, np.stack(chosen) if chosen else empty)
+
+
+def draw_window(size: tuple[int, int], settings: LoaderSettings, generator: np.random.Generator) -> Window:
+    """Scale, place and mirroring of a crop; a photo smaller than the crop lies in its upper left corner."""
+    height, width = size
+    fitted = {"native": 1.0, "short": settings.size / min(size), "long": settings.size / max(size)}[settings.fit]
+    scale = fitted * generator.uniform(*settings.scales)
+    left = generator.uniform(0, max(width - settings.size / scale, 0))
+    top = generator.uniform(0, max(height - settings.size / scale, 0))
+    if scale == 1:
+        left, top = round(left), round(top)
+    return Window(scale, left, top, bool(settings.flip and generator.random() < 0.5))
+
+
+def cut_pixels(image: np.ndarray, window: Window, size: int) -> np.ndarray:
+    """The crop's pixels, (S, S, 3) uint8, bilinear; what lies outside the photo has ImageNet's mean colour."""
+    height, width = image.shape[:2]
+    seen = (min(width - window.left, size / window.scale), min(height - window.top, size / window.scale))
+    box = (window.left, window.top, window.left + seen[0], window.top + seen[1])
+    target = tuple(max(1, min(size, round(side * window.scale))) for side in seen)
+    patch = Image.fromarray(image).resize(target, Image.Resampling.BILINEAR, box=box)
+    pixels = np.empty((size, size, 3), np.uint8)
+    pixels[:] = _PADDING
+    pixels[: target[1], : target[0]] = patch
+    return pixels[:, ::-1] if window.mirrored else pixels
+
+
+def visible(masks: MaskSet, window: Window, size: int) -> np.ndarray:
+    """Indices of the masks whose boxes reach into the crop."""
+    x, y, w, h = masks.boxes.T
+    span = size / window.scale
+    across = (x < window.left + span) & (x + w > window.left)
+    down = (y < window.top + span) & (y + h > window.top)
+    return np.flatnonzero(across & down & (w > 0))
+
+
+def cut_mask(masks: MaskSet, index: int, window: Window, size: int) -> tuple[np.ndarray, int]:
+    """One mask in the crop, nearest pixels: packed rows (S, ceil(S / 8)) uint8, and its area."""
+    x, y, w, h = (int(value) for value in masks.boxes[index])
+    columns = _source_pixels(window.left, window.scale, size) - x
+    rows = _source_pixels(window.top, window.scale, size) - y
+    column_span, row_span = _inside(columns, w), _inside(rows, h)
+    frame = np.zeros((size, size), bool)
+    if column_span.stop > column_span.start and row_span.stop > row_span.start:
+        frame[row_span, column_span] = masks.crop(index)[rows[row_span][:, None], columns[column_span]]
+    if window.mirrored:
+        frame = frame[:, ::-1]
+    packed = np.packbits(frame, axis=1)
+    return packed, int(np.bitwise_count(packed).sum())
+
+
+def _source_pixels(origin: float, scale: float, size: int) -> np.ndarray:
+    return np.floor(origin + (np.arange(size) + 0.5) / scale).astype(np.int64)
+
+
+def _inside(places: np.ndarray, length: int) -> slice:
+    """The stretch of ascending places that lies in [0, length)."""
+    return slice(int(np.searchsorted(places, 0)), int(np.searchsorted(places, length)))

@@ -1,0 +1,167 @@
+"""Training samples: masks stay on their pixels, order depends on the seed alone, and waiting is measured."""
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from ops.features import IMAGENET_MEAN, IMAGENET_STD
+from ops.mask_loader import MaskLoader, Window, cut_mask, cut_pixels, cut_sample, draw_window
+from ops.training_settings import LoaderSettings
+from ops.training_source import ReaderPair, ReaderSource, UnfitSource
+from stores.masks import MaskSet
+
+SETTINGS = LoaderSettings(size=64, max_masks=5, min_area=1)
+
+
+def coloured_photo(size: tuple[int, int], colours: int, seed: int = 0) -> tuple[np.ndarray, MaskSet]:
+    """A photo of flat blocks, and the mask of each block: where a mask lies can be read off the pixels."""
+    generator = np.random.default_rng(seed)
+    block = 16
+    labels = generator.integers(0, colours, (size[0] // block + 1, size[1] // block + 1))
+    labels = np.kron(labels, np.ones((block, block), int))[: size[0], : size[1]]
+    palette = generator.integers(0, 256, (colours, 3)).astype(np.uint8)
+    return palette[labels], MaskSet.from_dense([labels == c for c in range(colours)], size)
+
+
+class Counted:
+    def __init__(self, length: int, size=(80, 70)) -> None:
+        self.items = [coloured_photo(size, 4, seed) for seed in range(length)]
+        self.read: list[int] = []
+        self.lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int):
+        with self.lock:
+            self.read.append(index)
+        return self.items[index]
+
+
+@pytest.mark.parametrize("size", [(100, 90), (40, 90), (64, 64), (30, 20)])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"fit": "short", "scales": (1.0, 1.6)}, {"fit": "long", "scales": (0.5, 1.0)}],
+    ids=["native", "short side", "jitter"],
+)
+def test_masks_stay_on_their_pixels(size: tuple[int, int], changes: dict) -> None:
+    image, masks = coloured_photo(size, 5)
+    settings = SETTINGS.model_copy(update=changes)
+    for seed in range(4):
+        sample = cut_sample(image, masks, settings, np.random.default_rng(seed))
+        assert sample.pixels.shape == (64, 64, 3)
+        for bits in sample.bits:
+            inside = ndimage.binary_erosion(np.unpackbits(bits, axis=1), np.ones((3, 3)), iterations=2)
+            shown = sample.pixels[inside].astype(int)
+            assert not len(shown) or np.ptp(shown, axis=0).max() <= 2, "pixels of one mask have one colour"
+
+
+def test_native_crop_is_a_plain_slice() -> None:
+    image, masks = coloured_photo((100, 90), 5)
+    window = Window(1.0, 7, 13, mirrored=False)
+    np.testing.assert_array_equal(cut_pixels(image, window, 64), image[13:77, 7:71])
+    for index in range(5):
+        bits, area = cut_mask(masks, index, window, 64)
+        expected = masks.dense(index)[13:77, 7:71]
+        np.testing.assert_array_equal(np.unpackbits(bits, axis=1).astype(bool), expected)
+        assert area == expected.sum()
+
+
+def test_mirrored_crop_mirrors_pixels_and_masks() -> None:
+    image, masks = coloured_photo((100, 90), 5)
+    plain, mirrored = (Window(1.0, 3, 4, mirrored) for mirrored in (False, True))
+    np.testing.assert_array_equal(cut_pixels(image, mirrored, 64), cut_pixels(image, plain, 64)[:, ::-1])
+    ours = np.unpackbits(cut_mask(masks, 1, mirrored, 64)[0], axis=1)
+    np.testing.assert_array_equal(ours, np.unpackbits(cut_mask(masks, 1, plain, 64)[0], axis=1)[:, ::-1])
+
+
+def test_photo_smaller_than_the_crop_is_padded_without_masks_there() -> None:
+    image, masks = coloured_photo((30, 20), 2)
+    settings = SETTINGS.model_copy(update={"flip": False})
+    sample = cut_sample(image, masks, settings, np.random.default_rng(0))
+    np.testing.assert_array_equal(sample.pixels[:30, :20], image)
+    np.testing.assert_allclose(sample.pixels[40, 40] / 255, IMAGENET_MEAN, atol=0.002)
+    covered = np.unpackbits(sample.bits, axis=2).any(axis=0)
+    assert covered[:30, :20].all()
+    assert not covered[30:].any()
+    assert not covered[:, 20:].any()
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, 0), (3, 3), (3000, 5)], ids=["none", "few", "thousands"])
+def test_any_number_of_masks(count: int, expected: int) -> None:
+    boxes = np.tile([10, 10, 20, 20], (count, 1))
+    masks = MaskSet.from_crops((64, 64), boxes, [np.ones((20, 20), bool)] * count)
+    sample = cut_sample(np.zeros((64, 64, 3), np.uint8), masks, SETTINGS, np.random.default_rng(0))
+    assert sample.bits.shape == (expected, 64, 8)
+
+
+def test_tiny_and_hidden_masks_are_left_out() -> None:
+    tiny, hidden, shown = np.zeros((3, 64, 200), bool)
+    tiny[5, 5] = hidden[:, 150:] = shown[10:20, 10:20] = True
+    masks = MaskSet.from_dense([tiny, hidden, shown], (64, 200))
+    settings = SETTINGS.model_copy(update={"min_area": 16})
+    bits = [cut_mask(masks, index, Window(1.0, 0, 0, mirrored=False), 64) for index in range(3)]
+    assert [area for _, area in bits] == [1, 0, 100]
+    image = np.zeros((64, 200, 3), np.uint8)
+    for seed in range(5):
+        assert len(cut_sample(image, masks, settings, np.random.default_rng(seed)).bits) <= 1
+
+
+def test_pixels_are_normalised() -> None:
+    batch = next(MaskLoader(Counted(1, (64, 64)), SETTINGS.model_copy(update={"flip": False}), 1, 0).batches())
+    image = Counted(1, (64, 64)).items[0][0] / 255
+    expected = (image - IMAGENET_MEAN) / IMAGENET_STD
+    torch.testing.assert_close(batch.pixels[0].permute(1, 2, 0).double(), torch.from_numpy(expected), atol=1e-5, rtol=0)
+
+
+def test_every_epoch_shows_each_photo_once() -> None:
+    source = Counted(6)
+    settings = SETTINGS.model_copy(update={"workers": 1, "prefetch": 1})
+    list(itertools.islice(MaskLoader(source, settings, 2, 0).batches(), 6))
+    first, second = source.read[:6], source.read[6:12]
+    assert sorted(first) == sorted(second) == list(range(6))
+    assert first != second
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_same_seed_same_batches_from_any_step(threads: int) -> None:
+    settings = SETTINGS.model_copy(update={"workers": threads})
+    straight = list(itertools.islice(MaskLoader(Counted(5), settings, 2, 7).batches(), 6))
+    resumed = list(itertools.islice(MaskLoader(Counted(5), SETTINGS, 2, 7).batches(4), 2))
+    for one, other in zip(straight[4:], resumed, strict=True):
+        assert torch.equal(one.pixels, other.pixels)
+        assert torch.equal(one.targets.bits, other.targets.bits)
+    other_seed = next(MaskLoader(Counted(5), settings, 2, 8).batches())
+    assert not torch.equal(straight[0].pixels, other_seed.pixels)
+
+
+def test_workers_share_the_order_of_one() -> None:
+    alone = next(MaskLoader(Counted(8), SETTINGS, 4, 3).batches(1))
+    shared = [next(MaskLoader(Counted(8), SETTINGS, 2, 3, rank, 2).batches(1)) for rank in range(2)]
+    together = torch.stack([shared[0].pixels, shared[1].pixels], dim=1).flatten(0, 1)
+    assert torch.equal(together, alone.pixels)
+
+
+def test_window_stays_inside_a_large_photo() -> None:
+    settings = LoaderSettings(size=64, fit="short", scales=(1.0, 2.0))
+    for seed in range(50):
+        window = draw_window((100, 300), settings, np.random.default_rng(seed))
+        span = 64 / window.scale
+        assert 0 <= window.left <= 300 - span + 1e-9
+        assert 0 <= window.top <= 100 - span + 1e-9
+
+
+def test_empty_source_is_refused() -> None:
+    with pytest.raises(UnfitSource, match="no photos"):
+        MaskLoader(Counted(0), SETTINGS, 1, 0)
+
+
+def test_masks_of_another_size_are_refused_by_name() -> None:
+    image, _ = coloured_photo((50, 60), 2)
+    source = ReaderSource([ReaderPair("cat.jpg", lambda: image, lambda: MaskSet.empty((60, 50)))])
+    with pytest.raises(UnfitSource, match=r"cat\.jpg"):
+        next(MaskLoader(source, SETTINGS, 1, 0).batches())
