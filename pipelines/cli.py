@@ -1,0 +1,137 @@
+"""The command line. Every command imports what it needs when it runs, so that help and completion are instant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="unsam",
+    help="Photos that nobody labelled in, SAM-like masks at every granularity out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Preset = Annotated[str, typer.Option(help="Settings to start from: default, paper, released or small.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file with settings of your own.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as divide.max_masks=5.")]
+Backbone = Annotated[str | None, typer.Option(help="Self-supervised network, such as vit_base_patch8_224.dino.")]
+Recipe = Annotated[str | None, typer.Option(help="How masks are made: pixel_tree or paper.")]
+Force = Annotated[bool, typer.Option("--force", help="Compute again what is fresh.")]
+ShardSize = Annotated[int, typer.Option(min=1, help="Most images of a shard.")]
+
+
+@app.command()
+def add(
+    paths: Annotated[list[str], typer.Argument(help="Folders, tars or SA-1B tars; local or by URL.")],
+    shard_size: ShardSize = 1000,
+) -> None:
+    """Register photos as shards, which become partitions in the UI."""
+    from pipelines.commands import shards
+
+    _exit(shards.add(paths, shard_size))
+
+
+@app.command()
+def run(
+    select: Annotated[list[str] | None, typer.Option(help="Assets to make; all of them by default.")] = None,
+    shards: Annotated[list[str] | None, typer.Option(help="Shards to make them for; all by default.")] = None,
+    preset: Preset = "default",
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    backbone: Backbone = None,
+    recipe: Recipe = None,
+    force: Force = False,
+) -> None:
+    """Make what is not fresh, in the foreground; what was interrupted goes on where it stopped."""
+    from pipelines.commands import run as command
+    from pipelines.commands.request import request_of
+
+    request = request_of(preset, config, overrides or [], backbone, recipe, force)
+    _exit(command.run(request, shards or [], select or []))
+
+
+@app.command()
+def label(
+    photos: Annotated[list[str], typer.Argument(help="Folders, tars or images; local or by URL.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="COCO file to write.")] = "labels.json",
+    preset: Preset = "default",
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    backbone: Backbone = None,
+    recipe: Recipe = None,
+    force: Force = False,
+    shard_size: ShardSize = 1000,
+) -> None:
+    """Photos in, one COCO file with masks at every granularity out: add, run and export in one go."""
+    from pipelines.commands import run as command
+    from pipelines.commands.request import request_of
+
+    request = request_of(preset, config, overrides or [], backbone, recipe, force)
+    _exit(command.label(request, photos, output, shard_size))
+
+
+@app.command()
+def export(
+    output: Annotated[str, typer.Option("--output", "-o", help="File (coco) or folder (sa1b, bsds).")],
+    format: Annotated[str, typer.Option(help="coco, sa1b or bsds.")] = "coco",
+    asset: Annotated[str, typer.Option(help="Asset whose masks are written.")] = "hierarchical_masks",
+    shards: Annotated[list[str] | None, typer.Option(help="Shards to write; all by default.")] = None,
+) -> None:
+    """Write the current masks in a format of the field."""
+    from pipelines.commands import export as command
+
+    _exit(command.export(output, format, asset, shards or []))
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve the Dagster UI and run its daemon until Ctrl-C."""
+    from pipelines.commands import ui as command
+
+    _exit(command.serve(host, port))
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = Path("report"),
+    preset: Preset = "default",
+) -> None:
+    """Label six sample photos, offline, and write a page on which to look at their masks."""
+    from pipelines.commands import demo as command
+
+    _exit(command.demo(output, preset))
+
+
+@app.command()
+def gc(
+    keep: Annotated[int, typer.Option(min=1, help="Newest versions to keep of each value.")] = 2,
+    min_age: Annotated[float, typer.Option(min=0, help="Hours for which nothing is swept.")] = 1.0,
+) -> None:
+    """Sweep old versions and the litter of crashes; never what is current."""
+    from pipelines.commands import shards
+
+    _exit(shards.sweep(keep, min_age * 3600))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is here: Python, cores, GPU, Ray, weights, home."""
+    from pipelines.commands import doctor as command
+
+    _exit(command.doctor())
+
+
+def _exit(code: int) -> None:
+    if code:
+        raise typer.Exit(code)
+
+
+def main() -> None:
+    app()
