@@ -145,7 +145,7 @@ class Fanout:
             if ray.is_initialized():
                 return
             if self.address:
-                ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
+                ray.init(address=self.address, log_to_driver=False, logging_level=logging.CRITICAL)
                 return
             self._scratch = tempfile.mkdtemp(prefix="unsam-ray-")
             ray.init(
@@ -153,7 +153,7 @@ class Fanout:
                 num_cpus=usable_cores(),
                 include_dashboard=False,
                 log_to_driver=False,
-                logging_level=logging.ERROR,
+                logging_level=logging.CRITICAL,
                 object_store_memory=OBJECT_STORE_BYTES,
                 _temp_dir=self._scratch,
             )
@@ -216,7 +216,7 @@ class _Run:
         self.recipe = ray.put((job.factory, None if job.finish_apart else job.finish))
         self.finish = ray.put(job.finish)
         self.finish_task: Any = ray.remote(num_cpus=1, num_returns=2, max_retries=0)(attempt)
-        self.finishing: dict[Any, tuple[Ticket, Any]] = {}
+        self.finishing: dict[Any, tuple[Ticket, Any, Any]] = {}
 
     def outcomes(self, progress: Callable[[int], None] | None) -> Iterator[Outcome]:
         for seat in self.seats:
@@ -248,38 +248,37 @@ class _Run:
 
     def _answer(self, ready: Any) -> None:
         if ready in self.finishing:
-            self._settle(*self.finishing.pop(ready), verdict=ready)
+            self._settle(*self.finishing.pop(ready))
             return
         seat = next(s for s in self.seats if s.starting is ready or (s.calls and s.calls[0][1] is ready))
         if seat.starting is ready:
             self._started(seat)
             return
-        ticket, verdict, value = seat.calls[0]
         try:
-            reason, seconds = self._get(verdict, ticket)
+            (verdict,) = self._fetch(seat.calls[0][0], ready)
         except self.crashes as crash:
             self._bury(seat, crash)
             return
-        seat.calls.popleft()
-        if reason is None and self.job.finish and self.job.finish_apart:
-            ticket.seconds += seconds
-            verdict, value = self.finish_task.remote(self.finish, value, self.job.refusable)
-            self.finishing[verdict] = (ticket, value)
+        ticket, _, value = seat.calls.popleft()
+        if verdict.refusal is None and self.job.finish and self.job.finish_apart:
+            ticket.seconds += verdict.seconds
+            ready, value = self.finish_task.remote(self.finish, value, self.job.refusable)
+            self.finishing[ready] = (ticket, ready, value)
         else:
-            self._settle(ticket, value, verdict)
+            self._settle(ticket, ready, value)
 
-    def _settle(self, ticket: Ticket, value: Any, verdict: Any) -> None:
-        """Both references are there, or both carry the error of a task that crashed too often."""
+    def _settle(self, ticket: Ticket, ready: Any, value: Any) -> None:
         try:
-            reason, seconds = self._get(verdict, ticket)
-            ticket.seconds += seconds
-            self.ledger.settle(ticket, None if reason else self._get(value, ticket), reason)
+            verdict, result = self._fetch(ticket, ready, value)
         except self.crashes as crash:
             self.ledger.bury([ticket], _first_line(crash))
+            return
+        ticket.seconds += verdict.seconds
+        self.ledger.settle(ticket, result, verdict.refusal)
 
-    def _get(self, reference: Any, ticket: Ticket) -> Any:
+    def _fetch(self, ticket: Ticket, *references: Any) -> list[Any]:
         try:
-            return self.ray.get(reference)
+            return self.ray.get(list(references))
         except self.ray.exceptions.RayTaskError as error:
             cause = error.cause or error
             raise FanoutError(f"{self.job.name(ticket.item)}: {type(cause).__name__}: {cause}") from error

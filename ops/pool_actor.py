@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 Worker = Callable[[Any], Any]
-Verdict = tuple[str | None, float]
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a call went: the seconds it took, and why the item was refused, if it was."""
+
+    seconds: float
+    refusal: str | None = None
 
 
 class PoolActor:
@@ -36,10 +44,11 @@ class PoolActor:
 
 
 def attempt(call: Worker, argument: Any, refusable: tuple[type[Exception], ...]) -> tuple[Verdict, Any]:
-    """((reason, seconds), value): the reason of a refusal, or None and what `call(argument)` returned."""
+    """What became of `call(argument)`, and what it returned; errors that are not refusable pass."""
     begun = time.perf_counter()
+    refusal = value = None
     try:
         value = call(argument)
-    except refusable as refusal:
-        return (str(refusal) or type(refusal).__name__, time.perf_counter() - begun), None
-    return (None, time.perf_counter() - begun), value
+    except refusable as error:
+        refusal = str(error) or type(error).__name__
+    return Verdict(time.perf_counter() - begun, refusal), value
