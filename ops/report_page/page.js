@@ -153,7 +153,8 @@ class Page {
   tell(viewer) {
     this.slider.value = viewer.position;
     this.slider.style.setProperty("--at", viewer.position / STEPS);
-    const regions = viewer.panes.map((pane) => counted(pane.visible, "region")).join(" | ");
+    const counts = viewer.panes.map((pane) => pane.visible);
+    const regions = counts.length === 1 ? counted(counts[0], "region") : counts.length ? `${counts.join(" | ")} regions` : "";
     const text = [`granularity ${viewer.granularity.toFixed(2)}`, regions].filter(Boolean).join(" · ");
     find("readout").textContent = text;
     this.slider.setAttribute("aria-valuetext", text);
