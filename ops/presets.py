@@ -1,91 +1,136 @@
-"""Settings from a preset, a file of one's own and single values, checked as a whole."""
+"""Settings from presets, files and single overrides: merged in that order, then checked."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ops.settings import LabelSettings
 
-PRESETS = Path(__file__).parent.parent / "configs"
+PRESETS = Path(__file__).resolve().parent.parent / "configs"
+DEFAULT_PRESET = "default"
 
 
 class SettingsError(ValueError):
-    """Settings that cannot be read or do not fit; says which key and why."""
+    """A preset, file or override that does not make valid settings; the message says where and what instead."""
 
 
-def presets() -> list[str]:
-    """Names of the presets that come with the project."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml") if _is_labels(path))
+def preset_names() -> list[str]:
+    """Names of the presets that ship in configs/."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
 def load_settings(
-    preset: str = "default", config_file: str | Path | None = None, overrides: Iterable[str] = ()
+    preset: str = DEFAULT_PRESET, file: str | Path | None = None, overrides: Iterable[str] = ()
 ) -> LabelSettings:
-    """Resolve settings; what is named later wins.
+    """The settings of a preset, changed by a YAML file, changed by overrides.
 
     Args:
-        preset: one of `presets()`.
-        config_file: YAML with any part of the settings tree.
-        overrides: `section.key=value`, the value in YAML's notation.
+        preset: one of `preset_names()`.
+        file: YAML of the same shape as the presets; only what differs.
+        overrides: `section.knob=value` each, the value in YAML.
 
     Raises:
-        SettingsError: no such preset or file, no YAML, an unknown key, or a value out of its range.
+        SettingsError: an unknown preset, a file that cannot be read, an unknown knob or an impossible value.
     """
-    if preset not in presets():
-        raise SettingsError(f"no preset {preset!r}; there are {', '.join(presets())}")
-    merged = _read(PRESETS / f"{preset}.yaml")
-    if config_file is not None:
-        merged = _merge(merged, _read(Path(config_file)))
+    values = preset_values(preset)
+    if file is not None:
+        values = merged(values, _read_yaml(Path(file)))
     for override in overrides:
-        merged = _merge(merged, _parse_override(override))
+        values = merged(values, parse_override(override))
+    return validated(values)
+
+
+def preset_values(preset: str) -> dict[str, Any]:
+    """What a preset sets; what it does not mention stays at its default.
+
+    Raises:
+        SettingsError: there is no preset of that name.
+    """
+    if preset not in preset_names():
+        hint = _did_you_mean(preset, preset_names())
+        raise SettingsError(f"unknown preset {preset!r}{hint}; there are {', '.join(preset_names())}")
+    return _read_yaml(PRESETS / f"{preset}.yaml")
+
+
+def parse_override(override: str) -> dict[str, Any]:
+    """`divide.max_masks=5` as `{"divide": {"max_masks": 5}}`.
+
+    Raises:
+        SettingsError: no `=`, an empty name, or a value that is no YAML.
+    """
+    path, equals, text = override.partition("=")
+    names = path.strip().split(".")
+    if not equals or not all(names):
+        raise SettingsError(f"{override!r} is not of the form section.knob=value, such as divide.max_masks=5")
     try:
-        return LabelSettings.model_validate(merged)
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"the value in {override!r} is no YAML: {error}") from error
+    for name in reversed(names):
+        values = {name: values}
+    return values
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` written over it, section by section."""
+    result = dict(base)
+    for name, value in changes.items():
+        below = result.get(name)
+        result[name] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def validated(values: Mapping[str, Any]) -> LabelSettings:
+    """Values as settings.
+
+    Raises:
+        SettingsError: all that is wrong with them, one line each.
+    """
+    try:
+        return LabelSettings.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise SettingsError(f"settings do not fit: {problems}") from error
+        raise SettingsError("\n".join(_explained(problem) for problem in error.errors())) from error
 
 
-def _is_labels(path: Path) -> bool:
-    content = yaml.safe_load(path.read_text("utf-8"))
-    return content is None or (isinstance(content, dict) and set(content) <= set(LabelSettings.model_fields))
+def changed_values(settings: BaseModel) -> dict[str, Any]:
+    """What differs from the defaults, as JSON values that `validated` takes back."""
+    return settings.model_dump(mode="json", exclude_defaults=True)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        values = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+        raise SettingsError(f"settings file {path} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path} is no YAML: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path} holds a {type(content).__name__}; a mapping of settings is expected")
-    return content
+        raise SettingsError(f"settings file {path} is no YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"settings file {path} must map sections to knobs, such as divide: {{max_masks: 5}}")
+    return values
 
 
-def _parse_override(override: str) -> dict[str, Any]:
-    path, equals, value = override.partition("=")
-    if not equals or not path:
-        raise SettingsError(f"{override!r} is not of the form section.key=value")
-    try:
-        parsed: Any = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"the value of {path} is no YAML: {error}") from error
-    for key in reversed(path.split(".")):
-        parsed = {key: parsed}
-    return parsed
+def _explained(problem: Any) -> str:
+    *sections, knob = (str(part) for part in problem["loc"]) if problem["loc"] else ("settings",)
+    if problem["type"] != "extra_forbidden":
+        return f"{'.'.join([*sections, knob])}: {problem['msg']}, got {problem['input']!r}"
+    known = list(_section(sections).model_fields)
+    place = f"section {'.'.join(sections)}" if sections else "settings"
+    return f"unknown knob {knob!r} in {place}{_did_you_mean(knob, known)}; there are {', '.join(known)}"
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        both = isinstance(value, Mapping) and isinstance(below, Mapping)
-        merged[key] = _merge(below, value) if both else value  # type: ignore[arg-type]
-    return merged
+def _section(path: Iterable[str]) -> type[BaseModel]:
+    section: type[BaseModel] = LabelSettings
+    for name in path:
+        section = cast(type[BaseModel], section.model_fields[name].annotation)
+    return section
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f", did you mean {close[0]!r}?" if close else ""
