@@ -92,6 +92,7 @@ class PixelTreeSettings(Section):
     max_leaves: int = Field(8000, ge=2, description="the boundary map is smoothed until there are no more superpixels")
     trees: int = Field(3, ge=1, le=3, description="how many merge trees of different weights")
     pairs: int = Field(1500, ge=0, description="unions of two neighbours proposed by each tree; 0 switches them off")
+    triplets: int = Field(1000, ge=0, description="unions of three neighbours proposed by each tree; 0: none")
     least_ratio: float = Field(0.08, description="smaller over larger area of such a union's parts")
     smallest: float = Field(0.0007, description="least area of a mask's node, as a share of the image")
     near_copy: float = Field(0.92, description="a node that fills more than this share of its parent is left out")
@@ -116,3 +117,10 @@ class LabelSettings(Section):
     conquer: ConquerSettings = ConquerSettings()
     pixel_tree: PixelTreeSettings = PixelTreeSettings()
     limits: LimitSettings = LimitSettings()
+
+
+class Labelling(Section):
+    """What one run is to do: resolved settings, and whether to compute again what is fresh."""
+
+    settings: LabelSettings
+    force: bool = False

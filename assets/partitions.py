@@ -1,0 +1,9 @@
+"""How assets are cut up: a partition is a shard of images, minutes of work."""
+
+import dagster as dg
+
+SHARDS = dg.DynamicPartitionsDefinition(name="shard")
+GROUP = "labels"
+GPU_POOL = "gpu"
+BACKFILL = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+RETRY = dg.RetryPolicy(max_retries=1, delay=5)
