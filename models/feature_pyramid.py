@@ -21,10 +21,11 @@ _RESNET50_NAMES = ("augnet_resnet50", "dino_resnet50")
 class FeaturePyramid(nn.Module):
     """A network that turns ImageNet-normalised pixels into one map a stride; its sides must divide by 32.
 
-    Attributes: channels, C of each map from fine to coarse.
+    Attributes: channels, C of each map from fine to coarse; body, the part with self-supervised weights.
     """
 
     channels: tuple[int, ...]
+    body: nn.Module
 
     def forward(self, pixels: torch.Tensor) -> list[torch.Tensor]:
         """Maps (B, C_i, H / s_i, W / s_i) for s_i in `STRIDES` of pixels (B, 3, H, W)."""

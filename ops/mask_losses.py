@@ -179,6 +179,8 @@ class _CompiledPointLosses(torch.autograd.Function):
         weights: tuple[float, float],
         drop_iou: float | None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        if not logits.isfinite().all():
+            return _CompiledPointLosses._not_finite(ctx, logits)
         losses = np.zeros((len(logits), 2))
         gradient = np.zeros(logits.shape, np.float32)
         fixed = (
@@ -199,6 +201,14 @@ class _CompiledPointLosses(torch.autograd.Function):
         entropy, dice = torch.from_numpy(losses).float().unbind(1)
         ctx.mark_non_differentiable(entropy, dice)
         return (weights[0] * entropy + weights[1] * dice).sum(), entropy, dice
+
+    @staticmethod
+    def _not_finite(ctx: Any, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """NaN everywhere: the least sure points of such masks are not defined."""
+        ctx.save_for_backward(torch.full_like(logits, torch.nan))
+        nothing = logits.new_full((len(logits),), torch.nan)
+        ctx.mark_non_differentiable(nothing)
+        return nothing.sum(), nothing, nothing
 
     @staticmethod
     def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
-from ops.compiled import compiled
+from ops.kernels import kernel
 
 
-@compiled
+@kernel
 def sample_shared_points(bits: np.ndarray, width: int, points: np.ndarray, values: np.ndarray) -> None:
     """Bilinear values of all masks `bits` (M, H, W / 8) at points (P, 2) into `values` (M, P)."""
     for mask in range(len(bits)):
@@ -21,7 +21,7 @@ def sample_shared_points(bits: np.ndarray, width: int, points: np.ndarray, value
             values[mask, point] = _bilinear_bit(bits[mask], width, points[point, 0], points[point, 1])
 
 
-@compiled
+@kernel
 def point_losses(
     logits: np.ndarray,
     bits: np.ndarray,
@@ -78,7 +78,7 @@ def point_losses(
             _spread(gradient[mask], points[i, 0], points[i, 1], change)
 
 
-@compiled
+@kernel
 def _pick_points(logits, candidates, others, uncertain, points):
     """The candidates with the smallest absolute logits, then the others, into `points`."""
     doubt = np.empty(len(candidates), np.float32)
@@ -100,7 +100,7 @@ def _pick_points(logits, candidates, others, uncertain, points):
     points[used : used + len(others)] = others
 
 
-@compiled
+@kernel
 def _bilinear(grid, x, y):
     """Value of `grid` (h, w) at x, y in [0, 1]; zero outside, as `grid_sample` with `align_corners=False`."""
     height, width = grid.shape
@@ -124,7 +124,7 @@ def _bilinear(grid, x, y):
     return value
 
 
-@compiled
+@kernel
 def _spread(grid, x, y, amount):
     """Add `amount` to the pixels that `_bilinear` reads, by their weights."""
     height, width = grid.shape
@@ -146,7 +146,7 @@ def _spread(grid, x, y, amount):
             grid[top + 1, left + 1] += across * down * amount
 
 
-@compiled
+@kernel
 def _bilinear_bit(bits, width, x, y):
     """`_bilinear` of a packed mask (H, W / 8)."""
     height = bits.shape[0]

@@ -88,6 +88,18 @@ def test_no_mask_at_all_leaves_the_class_loss_and_every_gradient() -> None:
     assert all(leaf.grad.abs().sum() > 0 for leaf in outputs.class_logits)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_mask_that_is_not_finite_makes_the_loss_so_and_nothing_worse(value: float) -> None:
+    targets, outputs = random_targets((3,), (40, 52)), random_outputs(1)
+    with torch.no_grad():
+        outputs.mask_features[0, 0, 0, 0] = value
+    sampler = PointSampler(SETTINGS, torch.Generator().manual_seed(0))
+    terms = mask_set_losses(outputs, targets, SETTINGS, sampler, 3.0)
+    terms.total.backward()
+    assert not terms.total.isfinite()
+    assert not outputs.mask_features.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("importance", [0.0, 0.75, 1.0])
 @pytest.mark.parametrize("drop_iou", [None, 0.01, 0.4])
 def test_compiled_and_torch_losses_agree(importance: float, drop_iou: float | None) -> None:
