@@ -1,7 +1,5 @@
 """The second stage: the backbone, named by its weights' hash, and its tokens where the settings keep them."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from assets import metadata
