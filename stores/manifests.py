@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -100,12 +101,16 @@ def build_manifest(
     )
 
 
-def publish_manifest(home: Home, manifest: Manifest) -> str:
-    """Keep a manifest as the current one of its shard; returns its version, the fingerprint."""
+def publish_manifest(home: Home, manifest: Manifest, provenance: Mapping[str, Any] | None = None) -> str:
+    """Keep a manifest as the current one of its shard; returns its version, the fingerprint.
+
+    Args:
+        provenance: JSON values that say how it was made, such as the limits.
+    """
     versions = manifest_versions(home, manifest.shard)
     place = versions.location(manifest.fingerprint) / _FILE
     place.write_bytes(manifest.model_dump_json(indent=1).encode())
-    versions.publish(manifest.fingerprint, {"fingerprint": manifest.fingerprint}, content=_FILE)
+    versions.publish(manifest.fingerprint, {"fingerprint": manifest.fingerprint, **(provenance or {})}, content=_FILE)
     return manifest.fingerprint
 
 

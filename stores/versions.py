@@ -108,6 +108,20 @@ class Versions:
         """
         self._point_to(self.readable(version))
 
+    def withdraw(self, version: str) -> str | None:
+        """Stop giving `version` to readers, if it is the current one: the newest other complete one takes its place.
+
+        Returns:
+            What is current now; None where nothing is.
+        """
+        if self.current() == version:
+            others = [name for name in self.all() if name != version and self.is_complete(name)]
+            if others:
+                self._point_to(others[-1])
+            else:
+                (self.location_of_all / CURRENT).delete()
+        return self.current()
+
     def all(self) -> list[str]:
         """Names of all versions, finished or not: first the unfinished by name, then the others, oldest first."""
         names = [place.name for place in self.location_of_all.iterdir() if _NAME.fullmatch(place.name)]

@@ -161,3 +161,20 @@ def test_home_from_environment(monkeypatch, tmp_path, value, expected):
     if value is not None:
         monkeypatch.setenv(HOME_VARIABLE, value)
     assert Home.from_environment().location.url == (expected or str(tmp_path / ".unsam"))
+
+
+@pytest.mark.parametrize(
+    ("written", "withdrawn", "current"),
+    [
+        (["one"], "one", None),
+        (["one", "two", "three"], "three", "two"),
+        (["one", "two"], "one", "two"),
+    ],
+)
+def test_a_withdrawn_version_gives_way_to_the_newest_other(versions, written, withdrawn, current):
+    for version in written:
+        write(versions, version)
+    write(versions, "half", publish=False)
+    assert versions.withdraw(withdrawn) == current
+    assert versions.current() == current
+    assert versions.is_complete(withdrawn)
