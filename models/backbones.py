@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,7 +28,9 @@ _DINO_VIT_NAMES = (
 
 
 @dataclass(frozen=True)
-class _Entry:
+class BackboneSource:
+    """How to build a backbone without weights, and where its weights come from if none are given."""
+
     build: Callable[[], KeyTransformer | DilatedResNet50]
     default_weights: Callable[[], dict[str, torch.Tensor]]
 
@@ -58,24 +61,25 @@ def load_backbone(
     try:
         backbone.load(state)
     except RuntimeError as error:
-        raise WeightsUnavailable(f"the weights {weights or 'by default'} do not fit {name}: {error}") from error
+        reason = textwrap.shorten(str(error), 300)
+        raise WeightsUnavailable(f"the weights {weights or 'by default'} do not fit {name}: {reason}") from error
     backbone.weight_hash = state_hash(state)
     return backbone.finish(device, resolve_precision(precision, device))
 
 
-def _vit_entry(name: str) -> _Entry:
+def _vit_entry(name: str) -> BackboneSource:
     def fetch() -> dict[str, torch.Tensor]:
         return timm.create_model(name, pretrained=True, num_classes=0).state_dict()
 
-    return _Entry(lambda: KeyTransformer(name, name.split(".")[0], _DINO_VIT), lambda: from_hub(fetch, name))
+    return BackboneSource(lambda: KeyTransformer(name, name.split(".")[0], _DINO_VIT), lambda: from_hub(fetch, name))
 
 
-BACKBONES = {
-    OFFLINE_BACKBONE: _Entry(
+BACKBONES: dict[str, BackboneSource] = {
+    OFFLINE_BACKBONE: BackboneSource(
         lambda: DilatedResNet50(OFFLINE_BACKBONE, _RESNET),
         lambda: load_weights(str(packaged_weights("imgsim", "model.pth"))),
     ),
-    "dino_resnet50": _Entry(
+    "dino_resnet50": BackboneSource(
         lambda: DilatedResNet50("dino_resnet50", _RESNET),
         lambda: load_weights(_DINO_RESNET50_URL),
     ),

@@ -6,8 +6,10 @@ import hashlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 OFFLINE_BACKBONE = "augnet_resnet50"
@@ -33,8 +35,6 @@ def load_weights(source: str) -> dict[str, torch.Tensor]:
     path = Path(source)
     if not path.is_file():
         raise WeightsUnavailable(f"{source}: no such weight file; give a path, or leave it out for the default")
-    if path.suffix == ".safetensors":
-        return _unwrap(load_file(path), source)
     return _unwrap(_load_tensors(path), source)
 
 
@@ -86,8 +86,10 @@ def _download(url: str) -> object:
 
 def _load_tensors(path: Path) -> object:
     try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError, OSError) as error:
+    except (RuntimeError, ValueError, EOFError, OSError, SafetensorError, UnpicklingError) as error:
         raise WeightsUnavailable(f"{path}: not a file of plain tensors ({type(error).__name__}: {error})") from error
 
 
