@@ -1,39 +1,91 @@
-"""Blocking checks of each stage: what fails here never reaches the stage after it."""
+"""Blocking checks of what each stage stored: a version that fails one is withdrawn, and no later stage sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from stores.manifests import Manifest
+from assets.partitions import SHARDS
+from ops.feature_stage import FEATURE_CHECKS, check_features, stored_statistics
+from ops.manifest_stage import MANIFEST_CHECKS, check_manifest
+from ops.mask_checks import FLAT_CHECKS, TREE_CHECKS, check_shard
+from ops.mask_stages import divide_bound, hierarchy_bound
+from ops.presets import Labelling
+from stores.home import Home
+from stores.manifests import manifest_versions, open_manifest, source_of
+from stores.mask_store import open_masks
+from stores.versions import Versions
 
 _SHOWN = 20
 
 
-def specs(asset: str, names: Iterable[str]) -> list[dg.AssetCheckSpec]:
-    """Specs of blocking checks of `asset`."""
-    return [dg.AssetCheckSpec(name, asset=asset, blocking=True) for name in names]
+def _specs(asset: str, names: Iterable[str]) -> list[dg.AssetCheckSpec]:
+    return [dg.AssetCheckSpec(name, asset=asset, blocking=True, partitions_def=SHARDS) for name in names]
 
 
-def results(problems: Mapping[str, Sequence[str]]) -> list[dg.AssetCheckResult]:
+@dg.multi_asset_check(name="shard_manifest_checks", specs=_specs("shard_manifest", MANIFEST_CHECKS))
+def shard_manifest_checks(
+    context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home], shard_manifest: str
+) -> Iterator[dg.AssetCheckResult]:
+    """At least one image of the shard can be used."""
+    shard = context.partition_key
+    problems = check_manifest(open_manifest(home, shard, shard_manifest))
+    yield from _gate("shard_manifest", manifest_versions(home, shard), shard_manifest, problems)
+
+
+@dg.multi_asset_check(name="dino_features_checks", specs=_specs("dino_features", FEATURE_CHECKS))
+def dino_features_checks(
+    context: dg.AssetCheckExecutionContext,
+    home: dg.ResourceParam[Home],
+    labelling: dg.ResourceParam[Labelling],
+    dino_features: str,
+) -> Iterator[dg.AssetCheckResult]:
+    """Tokens of a few images are numbers, and not all the same."""
+    shard = context.partition_key
+    versions = home.versions("features", "dino_features", shard)
+    statistics = stored_statistics(versions, dino_features, source_of(home, shard), labelling.settings)
+    yield from _gate("dino_features", versions, dino_features, check_features(statistics))
+
+
+@dg.multi_asset_check(name="ncut_masks_checks", specs=_specs("ncut_masks", FLAT_CHECKS))
+def ncut_masks_checks(
+    context: dg.AssetCheckExecutionContext,
+    home: dg.ResourceParam[Home],
+    labelling: dg.ResourceParam[Labelling],
+    ncut_masks: str,
+) -> Iterator[dg.AssetCheckResult]:
+    """Objects are sound, read back from the store."""
+    masks = open_masks(home, "ncut_masks", context.partition_key, ncut_masks)
+    problems = check_shard(masks, FLAT_CHECKS, divide_bound(labelling.settings))
+    yield from _gate("ncut_masks", masks.versions, ncut_masks, problems)
+
+
+@dg.multi_asset_check(name="hierarchical_masks_checks", specs=_specs("hierarchical_masks", TREE_CHECKS))
+def hierarchical_masks_checks(
+    context: dg.AssetCheckExecutionContext,
+    home: dg.ResourceParam[Home],
+    labelling: dg.ResourceParam[Labelling],
+    hierarchical_masks: str,
+) -> Iterator[dg.AssetCheckResult]:
+    """Masks and their trees are sound, read back from the store."""
+    masks = open_masks(home, "hierarchical_masks", context.partition_key, hierarchical_masks)
+    problems = check_shard(masks, TREE_CHECKS, hierarchy_bound(labelling.settings))
+    yield from _gate("hierarchical_masks", masks.versions, hierarchical_masks, problems)
+
+
+def _gate(
+    asset: str, versions: Versions, version: str, problems: Mapping[str, Sequence[str]]
+) -> Iterator[dg.AssetCheckResult]:
     """One result a check: passed where it has no problems, else with the first of them."""
-    return [
-        dg.AssetCheckResult(
+    if any(problems.values()):
+        versions.withdraw(version)
+    for name, found in problems.items():
+        first = dg.MetadataValue.md("\n".join(f"* {problem}" for problem in found[:_SHOWN]))
+        yield dg.AssetCheckResult(
+            asset_key=asset,
             check_name=name,
             passed=not found,
-            metadata={
-                "problems": len(found),
-                "first": dg.MetadataValue.md("\n".join(f"* {p}" for p in found[:_SHOWN])),
-            },
+            description=f"{len(found)} problems, the first: {found[0]}" if found else None,
+            metadata={"version": version, "problems": len(found)} | ({"first": first} if found else {}),
         )
-        for name, found in problems.items()
-    ]
-
-
-def manifest_problems(manifest: Manifest) -> dict[str, list[str]]:
-    """A shard of which nothing can be decoded stops here; single bad images are quarantined and pass."""
-    if manifest.keys:
-        return {"decodable": []}
-    reasons = [f"{key}: {reason}" for key, reason in manifest.quarantined.items()]
-    return {"decodable": reasons or ["the shard has no images"]}

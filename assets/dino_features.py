@@ -1,12 +1,14 @@
-"""The second stage: the backbone, named by its weights' hash, and its tokens where the settings keep them."""
+"""The second stage: tokens of a self-supervised backbone, kept where the settings say so."""
+
+from __future__ import annotations
 
 import dagster as dg
 
 from assets import metadata
 from assets.partitions import BACKFILL, GPU_POOL, GROUP, RETRY, SHARDS
 from ops.fanout import Fanout
-from ops.feature_stage import feature_provenance, feature_sheet, keep_features
-from ops.settings import Labelling
+from ops.feature_stage import feature_provenance, feature_shard
+from ops.presets import Labelling
 from stores.home import Home
 from stores.manifests import open_manifest, source_of
 
@@ -28,19 +30,17 @@ def dino_features(
     labelling: dg.ResourceParam[Labelling],
     fanout: dg.ResourceParam[Fanout],
     shard_manifest: str,
-) -> dg.MaterializeResult:
-    """Self-supervised tokens of a shard; with `features.keep: none` only what identifies them, and pictures."""
+) -> dg.MaterializeResult[str]:
+    """Self-supervised tokens of a shard; with `features.keep: none` only what identifies them, and a sample."""
     shard, settings = context.partition_key, labelling.settings
-    keys = open_manifest(home, shard, shard_manifest).keys
-    source = source_of(home, shard)
-    provenance = feature_provenance(CODE_VERSION, shard_manifest, settings, labelling.force)
+    source, keys = source_of(home, shard), open_manifest(home, shard, shard_manifest).keys
+    provenance = feature_provenance(CODE_VERSION, shard_manifest, settings, labelling.forced_by(context.run_id))
     versions = home.versions("features", "dino_features", shard)
-    report = keep_features(versions, provenance, source, keys, settings, fanout, context.log.info)
-    sheet = feature_sheet(source, keys, settings, fanout.device)
+    report, sample = feature_shard(versions, provenance, source, keys, settings, fanout, context.log.info)
     return dg.MaterializeResult(
         value=report.version,
         data_version=dg.DataVersion(report.version),
-        metadata=metadata.of_stage(report)
-        | {"backbone": settings.backbone.name, "weights": provenance["weights"], "kept": settings.features.keep}
-        | metadata.picture(sheet, "photos and the first three principal components of their tokens"),
+        metadata=metadata.of_stage(report, provenance)
+        | {"kept": settings.features.keep, "sample": dg.MetadataValue.json(dict(sample.statistics))}
+        | metadata.picture(sample.sheet, "photos and the first three principal components of their tokens"),
     )

@@ -1,13 +1,14 @@
 """The fourth stage: a tree of masks for each image, from whole to part."""
 
+from __future__ import annotations
+
 import dagster as dg
 
-from assets import checks, metadata
+from assets import metadata
 from assets.partitions import BACKFILL, GPU_POOL, GROUP, RETRY, SHARDS
 from ops.fanout import Fanout
-from ops.mask_checks import TREE_CHECKS, check_shard
-from ops.mask_stages import hierarchy_bound, hierarchy_provenance, hierarchy_shard, mask_sheet
-from ops.settings import Labelling
+from ops.mask_stages import hierarchy_provenance, hierarchy_shard, mask_sheet
+from ops.presets import Labelling
 from stores.home import Home
 from stores.manifests import source_of
 from stores.mask_store import open_masks
@@ -23,7 +24,6 @@ CODE_VERSION = "1"
     pool=GPU_POOL,
     backfill_policy=BACKFILL,
     retry_policy=RETRY,
-    check_specs=checks.specs("hierarchical_masks", TREE_CHECKS),
 )
 def hierarchical_masks(
     context: dg.AssetExecutionContext,
@@ -31,19 +31,17 @@ def hierarchical_masks(
     labelling: dg.ResourceParam[Labelling],
     fanout: dg.ResourceParam[Fanout],
     ncut_masks: str,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[str]:
     """Masks of a shard's images at every granularity, each with its parent, level, granularity and score."""
     shard, settings = context.partition_key, labelling.settings
     source, objects = source_of(home, shard), open_masks(home, "ncut_masks", shard, ncut_masks)
-    provenance = hierarchy_provenance(CODE_VERSION, ncut_masks, settings, labelling.force)
+    provenance = hierarchy_provenance(CODE_VERSION, ncut_masks, settings, labelling.forced_by(context.run_id))
     report = hierarchy_shard(home, provenance, source, objects, settings, fanout, context.log.info)
     masks = open_masks(home, "hierarchical_masks", shard, report.version)
     return dg.MaterializeResult(
         value=report.version,
         data_version=dg.DataVersion(report.version),
-        metadata=metadata.of_stage(report)
-        | metadata.of_masks(masks.counts())
-        | {"recipe": settings.recipe}
+        metadata=metadata.of_stage(report, provenance)
+        | metadata.of_masks(masks)
         | metadata.picture(mask_sheet(source, masks, settings), "masks, fine over coarse"),
-        check_results=checks.results(check_shard(masks, TREE_CHECKS, hierarchy_bound(settings))),
     )

@@ -3,51 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 import numpy as np
 
 from ops.pictures import as_markdown
-from ops.stages import StageReport
+from ops.stages import Provenance, StageReport
 from stores.manifests import Manifest
+from stores.mask_store import MaskShardReader
 
-Metadata = dict[str, dg.MetadataValue]
+Metadata = dict[str, Any]
 
 
-def of_manifest(manifest: Manifest) -> Metadata:
+def of_manifest(manifest: Manifest, still_true: bool) -> Metadata:
     """Counts, and a row for every image that is set aside."""
     return {
-        "images": dg.MetadataValue.int(len(manifest.keys)),
-        "quarantined": dg.MetadataValue.int(len(manifest.quarantined)),
-        "bytes": dg.MetadataValue.int(sum(entry.bytes for entry in manifest.entries)),
+        "version": manifest.fingerprint,
+        "reused": still_true,
+        "images": len(manifest.keys),
+        "megabytes": round(sum(entry.bytes for entry in manifest.entries) / 1e6, 3),
         "skipped": dg.MetadataValue.json(manifest.skipped),
         "problems": dg.MetadataValue.json(list(manifest.problems)),
-        "quarantine": _reasons(manifest.quarantined),
+        **_quarantine(manifest.quarantined),
     }
 
 
-def of_stage(report: StageReport) -> Metadata:
-    """Counts, throughput and where the time went."""
-    phases = {name: round(seconds, 3) for name, seconds in report.phases.items()}
+def of_stage(report: StageReport, provenance: Provenance) -> Metadata:
+    """Counts, throughput, where the time went, and what decided the result."""
     return {
-        "version": dg.MetadataValue.text(report.version),
-        "images": dg.MetadataValue.int(report.images - len(report.failed)),
-        "computed": dg.MetadataValue.int(report.computed),
-        "quarantined": dg.MetadataValue.int(len(report.failed)),
-        "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
-        "images_per_second": dg.MetadataValue.float(round(report.computed / max(report.seconds, 1e-9), 3)),
-        "seconds_by_phase": dg.MetadataValue.json(phases),
-        "quarantine": _reasons(report.failed),
+        "version": report.version,
+        "reused": report.computed == 0,
+        "images": report.images,
+        "images_computed": report.computed,
+        "images_resumed": report.images - report.computed,
+        "seconds": round(report.seconds, 3),
+        "images_per_second": round(report.computed / max(report.seconds, 1e-9), 3),
+        "worker_seconds_by_phase": _seconds(report.phases),
+        "provenance": dg.MetadataValue.json(provenance),
     }
 
 
-def of_masks(counts: np.ndarray) -> Metadata:
-    """How many masks the images of a shard have; `counts` (images,)."""
+def of_masks(masks: MaskShardReader) -> Metadata:
+    """How many masks the images of a shard have, and which images could not be done."""
+    counts = masks.counts()
     return {
-        "masks": dg.MetadataValue.int(int(counts.sum())),
-        "masks_per_image": dg.MetadataValue.float(float(counts.mean()) if len(counts) else 0.0),
-        "fewest_masks": dg.MetadataValue.int(int(counts.min(initial=0) if not len(counts) else counts.min())),
-        "most_masks": dg.MetadataValue.int(int(counts.max(initial=0))),
+        "images_without_masks": int((counts == 0).sum()),
+        "masks": int(counts.sum()),
+        "masks_per_image": round(float(counts.mean()), 2) if len(counts) else 0.0,
+        "most_masks": int(counts.max(initial=0)),
+        **_quarantine(masks.failed),
     }
 
 
@@ -56,7 +61,18 @@ def picture(sheet: np.ndarray, caption: str) -> Metadata:
     return {"pictures": dg.MetadataValue.md(as_markdown(sheet, caption))}
 
 
-def _reasons(reasons: Mapping[str, str]) -> dg.MetadataValue:
+def _quarantine(reasons: Mapping[str, str]) -> Metadata:
     records = [dg.TableRecord({"image": key, "reason": reason}) for key, reason in reasons.items()]
-    columns = [dg.TableColumn("image", "string"), dg.TableColumn("reason", "string")]
+    schema = dg.TableSchema([dg.TableColumn("image", "string"), dg.TableColumn("reason", "string")])
+    table = {"quarantined_images": dg.MetadataValue.table(records, schema=schema)} if records else {}
+    return {"quarantined": len(reasons), **table}
+
+
+def _seconds(phases: Mapping[str, float]) -> dg.MetadataValue:
+    total = sum(phases.values()) or 1.0
+    records = [
+        dg.TableRecord({"phase": name, "seconds": round(seconds, 3), "share": f"{seconds / total:.0%}"})
+        for name, seconds in sorted(phases.items(), key=lambda item: -item[1])
+    ]
+    columns = [dg.TableColumn("phase", "string"), dg.TableColumn("seconds", "float"), dg.TableColumn("share", "string")]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))

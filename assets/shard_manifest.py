@@ -1,12 +1,15 @@
-"""The first stage: every image of a shard read once, the broken ones set aside."""
+"""The first stage: every image of a shard read, the broken ones set aside."""
+
+from __future__ import annotations
 
 import dagster as dg
 
-from assets import checks, metadata
-from assets.partitions import BACKFILL, GROUP, SHARDS
-from ops.settings import Labelling
+from assets import metadata
+from assets.partitions import BACKFILL, GROUP, RETRY, SHARDS
+from ops.manifest_stage import refresh_manifest
+from ops.presets import Labelling
 from stores.home import Home
-from stores.manifests import build_manifest, publish_manifest, source_of
+from stores.manifests import source_of
 
 
 @dg.asset(
@@ -15,19 +18,16 @@ from stores.manifests import build_manifest, publish_manifest, source_of
     code_version="1",
     kinds={"json"},
     backfill_policy=BACKFILL,
-    check_specs=checks.specs("shard_manifest", ["decodable"]),
+    retry_policy=RETRY,
 )
 def shard_manifest(
     context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], labelling: dg.ResourceParam[Labelling]
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[str]:
     """The images of a shard with their sizes and digests; what cannot be decoded is quarantined with its reason."""
-    limits = labelling.settings.limits
     source = source_of(home, context.partition_key)
-    manifest = build_manifest(source, max_pixels=limits.max_pixels, min_side=limits.min_side)
-    version = publish_manifest(home, manifest)
+    manifest, still_true = refresh_manifest(home, source, labelling.settings.limits, labelling.force)
     return dg.MaterializeResult(
-        value=version,
-        data_version=dg.DataVersion(version),
-        metadata=metadata.of_manifest(manifest),
-        check_results=checks.results(checks.manifest_problems(manifest)),
+        value=manifest.fingerprint,
+        data_version=dg.DataVersion(manifest.fingerprint),
+        metadata=metadata.of_manifest(manifest, still_true),
     )

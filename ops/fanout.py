@@ -8,6 +8,7 @@ tried again freely, and an item that sees two workers die is quarantined.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ __all__ = ["Fanout", "FanoutError", "Outcome", "WorkersKeepDying", "usable_cores
 
 QUEUE_PER_ACTOR = 2
 WINDOW_PER_ACTOR = 4
+GPU_SHARE = 0.25
 STARTS = 3
 OBJECT_STORE_BYTES = 1 << 30
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
@@ -46,7 +48,8 @@ class Fanout:
         address: a cluster to attach to; empty takes `RAY_ADDRESS`, and without that a local one is started on
             first use and stopped by `close`. A cluster that runs already is never stopped.
         actors: how many; empty fills the cluster's GPUs, or its cores where `gpus_per_actor` is 0.
-        gpus_per_actor: share of a GPU that an actor holds, such as 0.25.
+        gpus_per_actor: share of a GPU that an actor holds; empty takes a quarter where the cluster has GPUs, since
+            much of an image's work is done on the CPU meanwhile.
         cpus_per_actor: cores that an actor holds, and the threads that its libraries may use.
     """
 
@@ -54,7 +57,7 @@ class Fanout:
         self,
         address: str | None = None,
         actors: int | None = None,
-        gpus_per_actor: float = 0,
+        gpus_per_actor: float | None = None,
         cpus_per_actor: int = 1,
     ) -> None:
         self.address = address or os.environ.get("RAY_ADDRESS")
@@ -69,11 +72,6 @@ class Fanout:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-    @property
-    def device(self) -> str:
-        """The torch device of an actor: "cuda" or "cpu"."""
-        return "cuda" if self.gpus_per_actor else "cpu"
 
     def map(
         self,
@@ -108,11 +106,10 @@ class Fanout:
         if count == 0:
             return
         self._connect()
-        cores_to_spare = self._seat_actors(count)
+        cores_apart = self._seat_actors(count)
         actors = len(self._seats)
         ledger = Ledger(items, window or WINDOW_PER_ACTOR * actors, ordered, patience=PATIENCE + 2 * actors)
-        apart = bool(self.gpus_per_actor) and cores_to_spare >= 1
-        job = _Job(worker_factory, finish, refusable, name, apart)
+        job = _Job(worker_factory, finish, refusable, name, finish_apart=cores_apart >= 1)
         try:
             yield from _Run(job, self._seats, self._new_actor, ledger).outcomes(progress)
         except BaseException:
@@ -159,25 +156,30 @@ class Fanout:
             )
 
     def _seat_actors(self, item_count: int | None) -> float:
-        """Fill the seats; returns the cores that stay free."""
+        """Fill the seats; returns the cores that GPU actors leave to others, 0 where there are none such."""
         import ray
 
         cluster = ray.cluster_resources()
         cores, gpus = cluster.get("CPU", 0), cluster.get("GPU", 0)
-        fitting = int(cores / self.cpus_per_actor)
-        if self.gpus_per_actor:
-            fitting = min(fitting, int(gpus / self.gpus_per_actor))
+        share = self._gpu_share(gpus)
+        fitting = int(min(cores / self.cpus_per_actor, gpus / share if share else math.inf))
         if not fitting:
-            wanted = f"{self.cpus_per_actor} CPUs and {self.gpus_per_actor} GPUs"
+            wanted = f"{self.cpus_per_actor} CPUs and {share} GPUs"
             raise FanoutError(f"no room for an actor with {wanted} in a cluster of {cores:g} CPUs and {gpus:g} GPUs")
         count = min(self.actors or fitting, fitting, max(1, fitting if item_count is None else item_count))
         self._seats += [_Seat(self._new_actor()) for _ in range(count - len(self._seats))]
-        return cores - len(self._seats) * self.cpus_per_actor
+        return cores - len(self._seats) * self.cpus_per_actor if share else 0
+
+    def _gpu_share(self, gpus: float) -> float:
+        if self.gpus_per_actor is not None:
+            return self.gpus_per_actor
+        return GPU_SHARE if gpus else 0
 
     def _new_actor(self) -> Any:
         import ray
 
-        actor_class = ray.remote(num_cpus=self.cpus_per_actor, num_gpus=self.gpus_per_actor)(PoolActor)
+        share = self._gpu_share(ray.cluster_resources().get("GPU", 0))
+        actor_class = ray.remote(num_cpus=self.cpus_per_actor, num_gpus=share)(PoolActor)
         return actor_class.remote(self.cpus_per_actor)
 
 

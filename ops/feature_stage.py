@@ -1,80 +1,129 @@
-"""Tokens of a shard: identified, kept where the settings say so, and shown."""
+"""Tokens of a shard: identified, measured and shown on a few photos, and kept where the settings say so."""
 
 from __future__ import annotations
 
+import io
+import json
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from ops.fanout import Fanout
+from ops.feature_statistics import mean_statistics, token_statistics
 from ops.features import extract
-from ops.pictures import contact_sheet, features_as_colours, resized
+from ops.pictures import contact_sheet, features_as_colours, jpeg_under, resized
 from ops.settings import LabelSettings
-from ops.stage_workers import FeatureWorker, load, read
-from ops.stages import StageReport, run_stage
-from stores.feature_store import FeatureShardWriter
+from ops.shard_samples import sample_images
+from ops.stage_workers import FeatureWorker, weight_hash, worker_backbone
+from ops.stages import Provenance, Say, StageReport, run_stage
+from stores.feature_store import FeatureShardReader, FeatureShardWriter
+from stores.location import Location
 from stores.shards import ShardSource
 from stores.versions import Versions, version_of
 
-SHOWN = 4
+FEATURE_CHECKS = ("finite", "varied")
+_STATISTICS, _SHEET = "statistics.json", "sheet.jpg"
+_SHOWN = 4
 _TILE = 224
+_LEAST_SPREAD = 1e-3
 
 
-def feature_provenance(code_version: str, manifest: str, settings: LabelSettings, force: bool) -> dict[str, Any]:
-    """What decides a shard's tokens: their code, images, backbone with the hash of its weights, and precision."""
+@dataclass(frozen=True)
+class TokenSample:
+    """What the tokens of a few photos look like.
+
+    Attributes:
+        statistics: `token_statistics`, averaged over the photos.
+        sheet: (H, W, 3) uint8, each photo beside its tokens' first three principal components as colours.
+    """
+
+    statistics: Mapping[str, float]
+    sheet: np.ndarray
+
+
+def feature_provenance(code_version: str, manifest: str, settings: LabelSettings, forced: str | None) -> Provenance:
+    """What decides a shard's tokens: their code, images, and the backbone with the hash of its weights."""
     return {
         "asset": "dino_features",
         "code": code_version,
         "inputs": {"shard_manifest": manifest},
-        "settings": settings.model_dump(mode="json", include={"backbone", "features", "limits"}),
-        "weights": load(settings, "cpu").weight_hash,
-        **forced(force),
+        "settings": settings.model_dump(mode="json", include={"backbone", "features"}),
+        "weights": weight_hash(settings),
+        "forced": forced,
     }
 
 
-def forced(force: bool) -> dict[str, float]:
-    """Makes a version new although nothing else is."""
-    return {"forced_at": time.time()} if force else {}
-
-
-def keep_features(
+def feature_shard(
     versions: Versions,
-    provenance: dict[str, Any],
+    provenance: Provenance,
     source: ShardSource,
     keys: Sequence[str],
     settings: LabelSettings,
     pool: Fanout,
-    log: Callable[[str], None] | None = None,
-) -> StageReport:
-    """Publish the version of tokens that `provenance` names, with the tokens themselves if they are kept."""
+    log: Say | None = None,
+) -> tuple[StageReport, TokenSample]:
+    """Publish the version of tokens that `provenance` names.
+
+    With `features.keep: none` that is a sample of a few photos only: whoever needs tokens makes them, because 3600
+    tokens outweigh the photo that they come from.
+    """
     version = version_of(provenance)
-    keep = settings.features.keep
-    if keep == "none":
+    if settings.features.keep == "none":
         begun = time.perf_counter()
-        if versions.is_complete(version):
-            versions.rollback(version)
-        else:
+        sample = _stored_sample(versions, version) if versions.is_complete(version) else None
+        if sample is None:
+            sample = sample_tokens(source, keys, settings)
+            _store_sample(versions.location(version), sample)
             versions.publish(version, provenance)
-        return StageReport(version, len(keys), 0, {}, time.perf_counter() - begun)
-    writer = FeatureShardWriter(versions, version, keys, precision=keep)
-    worker = FeatureWorker(source, settings, pool.device)
-    return run_stage(writer, provenance, worker, pool, f"features of {source.shard}", log)
+        else:
+            versions.rollback(version)
+        return StageReport(version, len(keys), 0, {}, time.perf_counter() - begun), sample
+    writer = FeatureShardWriter(versions, version, keys, precision=settings.features.keep)
+    worker = FeatureWorker(source, settings)
+    report = run_stage(writer, provenance, worker, pool, f"features of {source.shard}", log)
+    return report, sample_tokens(source, keys, settings, FeatureShardReader(versions, version))
 
 
-def feature_sheet(source: ShardSource, keys: Sequence[str], settings: LabelSettings, device: str) -> np.ndarray:
-    """A few photos, each beside its tokens' first three principal components as colours; (H, W, 3) uint8."""
-    backbone, reader = load(settings, device), source.open()
-    pictures = []
-    for key in _spread(keys, SHOWN):
-        image = read(reader, key, settings)
-        tokens = extract(backbone, [image], settings.backbone.size)[0]
-        pictures += [resized(image, _TILE), features_as_colours(tokens)]
-    return contact_sheet(pictures, columns=4, tile=_TILE)
+def sample_tokens(
+    source: ShardSource, keys: Sequence[str], settings: LabelSettings, stored: FeatureShardReader | None = None
+) -> TokenSample:
+    """Statistics and pictures of a few photos' tokens, computed here or taken from the store."""
+    backbone = worker_backbone(settings)
+    statistics, pictures = [], []
+    for key, image in sample_images(source, keys if stored is None else stored.keys, settings, _SHOWN):
+        tokens = extract(backbone, [image], settings.backbone.size)[0] if stored is None else stored[key]
+        statistics.append(token_statistics(tokens, backbone.defaults))
+        pictures += [resized(image, _TILE), features_as_colours(np.nan_to_num(tokens, posinf=0, neginf=0))]
+    return TokenSample(mean_statistics(statistics), contact_sheet(pictures, columns=4, tile=_TILE))
 
 
-def _spread(keys: Sequence[str], count: int) -> list[str]:
-    """At most `count` keys, evenly over the shard, the same each time."""
-    positions = np.unique(np.linspace(0, len(keys) - 1, min(count, len(keys))).astype(int))
-    return [keys[position] for position in positions]
+def stored_statistics(
+    versions: Versions, version: str, source: ShardSource, settings: LabelSettings
+) -> Mapping[str, float]:
+    """Statistics of a few images' tokens, read back from the store."""
+    if settings.features.keep == "none":
+        return _stored_sample(versions, version).statistics
+    return sample_tokens(source, [], settings, FeatureShardReader(versions, version)).statistics
+
+
+def check_features(statistics: Mapping[str, float]) -> dict[str, list[str]]:
+    """Problems by check of a sample's statistics; an empty sample has none."""
+    finite, spread = statistics.get("finite", 1.0), statistics.get("spread", 1.0)
+    return {
+        "finite": [] if finite == 1 else [f"{1 - finite:.2%} of the values are infinite or not numbers"],
+        "varied": [] if spread > _LEAST_SPREAD else ["all tokens are equal: the weights do not fit the backbone"],
+    }
+
+
+def _store_sample(place: Location, sample: TokenSample) -> None:
+    (place / _STATISTICS).write_bytes(json.dumps(sample.statistics).encode())
+    (place / _SHEET).write_bytes(jpeg_under(sample.sheet))
+
+
+def _stored_sample(versions: Versions, version: str) -> TokenSample:
+    place = versions.location(version)
+    sheet = np.asarray(Image.open(io.BytesIO((place / _SHEET).read_bytes())).convert("RGB"))
+    return TokenSample(json.loads((place / _STATISTICS).read_bytes()), sheet)

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from ops.fanout import Fanout
-from ops.feature_stage import forced
 from ops.pictures import contact_sheet, overlay
 from ops.settings import LabelSettings
-from ops.stage_workers import DivideWorker, HierarchyWorker, read
-from ops.stages import StageReport, mask_writer, run_stage
+from ops.shard_samples import sample_images
+from ops.stage_workers import DivideFinish, HierarchyWorker, TokenWorker
+from ops.stages import Provenance, Say, StageReport, run_stage
 from stores.feature_store import FeatureShardReader
 from stores.home import Home
-from stores.mask_store import MaskShardReader
+from stores.mask_store import MaskShardReader, MaskShardWriter
 from stores.shards import ShardSource
+from stores.versions import version_of
 
-SHOWN = 6
+_SHOWN = 6
 _TILE = 256
-_UNBOUNDED_RECIPE_MASKS = 20_000
-
-Provenance = dict[str, Any]
-Say = Callable[[str], None]
+_MOST_MASKS_OF_PAPER_RECIPE = 20_000
+_SMALLEST_STRIDE = 8
 
 
 def divide_provenance(
-    code_version: str, manifest: str, features: str, settings: LabelSettings, force: bool
+    code_version: str, manifest: str, features: str, settings: LabelSettings, forced: str | None
 ) -> Provenance:
     """What decides the objects of a shard."""
     return {
@@ -35,7 +33,7 @@ def divide_provenance(
         "code": code_version,
         "inputs": {"shard_manifest": manifest, "dino_features": features},
         "settings": settings.model_dump(mode="json", include={"divide", "crf"}),
-        **forced(force),
+        "forced": forced,
     }
 
 
@@ -49,22 +47,23 @@ def divide_shard(
     log: Say | None = None,
 ) -> StageReport:
     """MaskCut on every image of a shard, from stored tokens where they are kept."""
-    tokens = None
+    stored = None
     if settings.features.keep != "none":
         versions = home.versions("features", "dino_features", source.shard)
-        tokens = FeatureShardReader(versions, provenance["inputs"]["dino_features"])
-    writer = mask_writer(home.versions("masks", "ncut_masks", source.shard), provenance, keys)
-    worker = DivideWorker(source, settings, pool.device, tokens)
-    return run_stage(writer, provenance, worker, pool, f"objects of {source.shard}", log)
+        stored = FeatureShardReader(versions, provenance["inputs"]["dino_features"])
+        keys = [key for key in keys if key in stored]
+    writer = MaskShardWriter(home.versions("masks", "ncut_masks", source.shard), version_of(provenance), keys)
+    worker = TokenWorker(source, settings, stored)
+    return run_stage(writer, provenance, worker, pool, f"objects of {source.shard}", log, finish=DivideFinish(settings))
 
 
 def divide_bound(settings: LabelSettings) -> int:
     """Most objects that an image may have."""
-    tokens = (settings.backbone.size // 8) ** 2
+    tokens = (settings.backbone.size // _SMALLEST_STRIDE) ** 2
     return settings.divide.max_masks * (1 if settings.divide.components == "seed" else tokens)
 
 
-def hierarchy_provenance(code_version: str, objects: str, settings: LabelSettings, force: bool) -> Provenance:
+def hierarchy_provenance(code_version: str, objects: str, settings: LabelSettings, forced: str | None) -> Provenance:
     """What decides the mask trees of a shard."""
     used = {"paper": {"recipe", "conquer", "crf"}, "pixel_tree": {"recipe", "pixel_tree"}}[settings.recipe]
     return {
@@ -72,7 +71,7 @@ def hierarchy_provenance(code_version: str, objects: str, settings: LabelSetting
         "code": code_version,
         "inputs": {"ncut_masks": objects},
         "settings": settings.model_dump(mode="json", include=used),
-        **forced(force),
+        "forced": forced,
     }
 
 
@@ -86,19 +85,18 @@ def hierarchy_shard(
     log: Say | None = None,
 ) -> StageReport:
     """The recipe's mask tree of every image that has been divided."""
-    writer = mask_writer(home.versions("masks", "hierarchical_masks", source.shard), provenance, objects.keys)
-    worker = HierarchyWorker(source, settings, pool.device, objects)
+    versions = home.versions("masks", "hierarchical_masks", source.shard)
+    writer = MaskShardWriter(versions, version_of(provenance), objects.keys)
+    worker = HierarchyWorker(source, settings, objects)
     return run_stage(writer, provenance, worker, pool, f"masks of {source.shard}", log)
 
 
 def hierarchy_bound(settings: LabelSettings) -> int:
     """Most masks that an image may have."""
-    return settings.pixel_tree.max_masks if settings.recipe == "pixel_tree" else _UNBOUNDED_RECIPE_MASKS
+    return settings.pixel_tree.max_masks if settings.recipe == "pixel_tree" else _MOST_MASKS_OF_PAPER_RECIPE
 
 
 def mask_sheet(source: ShardSource, masks: MaskShardReader, settings: LabelSettings) -> np.ndarray:
     """Overlays of a few images of the shard, (H, W, 3) uint8."""
-    reader = source.open()
-    positions = np.unique(np.linspace(0, len(masks) - 1, min(SHOWN, len(masks))).astype(int)) if len(masks) else []
-    keys = [masks.keys[position] for position in positions]
-    return contact_sheet([overlay(read(reader, key, settings), masks[key], _TILE) for key in keys], tile=_TILE)
+    samples = sample_images(source, masks.keys, settings, _SHOWN)
+    return contact_sheet([overlay(image, masks[key], _TILE) for key, image in samples], tile=_TILE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,23 @@ from ops.settings import LabelSettings
 
 PRESETS = Path(__file__).resolve().parent.parent / "configs"
 DEFAULT_PRESET = "default"
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """What a run is asked for.
+
+    Attributes:
+        settings: decide which masks an image gets.
+        force: compute again what is fresh.
+    """
+
+    settings: LabelSettings
+    force: bool = False
+
+    def forced_by(self, run_id: str) -> str | None:
+        """What makes versions of a forced run new, and the same when the run tries a stage again."""
+        return run_id if self.force else None
 
 
 class SettingsError(ValueError):
@@ -38,12 +56,21 @@ def load_settings(
     Raises:
         SettingsError: an unknown preset, a file that cannot be read, an unknown knob or an impossible value.
     """
-    values = preset_values(preset)
-    if file is not None:
-        values = merged(values, _read_yaml(Path(file)))
+    return resolve_settings(preset, {} if file is None else read_settings_file(file), overrides)
+
+
+def resolve_settings(
+    preset: str = DEFAULT_PRESET, values: Mapping[str, Any] | None = None, overrides: Iterable[str] = ()
+) -> LabelSettings:
+    """As `load_settings`, with the values that a file would hold.
+
+    Raises:
+        SettingsError: an unknown preset or knob, or an impossible value.
+    """
+    resolved = merged(preset_values(preset), values or {})
     for override in overrides:
-        values = merged(values, parse_override(override))
-    return validated(values)
+        resolved = merged(resolved, parse_override(override))
+    return validated(resolved)
 
 
 def preset_values(preset: str) -> dict[str, Any]:
@@ -55,7 +82,7 @@ def preset_values(preset: str) -> dict[str, Any]:
     if preset not in preset_names():
         hint = _did_you_mean(preset, preset_names())
         raise SettingsError(f"unknown preset {preset!r}{hint}; there are {', '.join(preset_names())}")
-    return _read_yaml(PRESETS / f"{preset}.yaml")
+    return read_settings_file(PRESETS / f"{preset}.yaml")
 
 
 def parse_override(override: str) -> dict[str, Any]:
@@ -98,14 +125,14 @@ def validated(values: Mapping[str, Any]) -> LabelSettings:
         raise SettingsError("\n".join(_explained(problem) for problem in error.errors())) from error
 
 
-def changed_values(settings: BaseModel) -> dict[str, Any]:
-    """What differs from the defaults, as JSON values that `validated` takes back."""
-    return settings.model_dump(mode="json", exclude_defaults=True)
+def read_settings_file(path: str | Path) -> dict[str, Any]:
+    """The values of a YAML file, not checked yet.
 
-
-def _read_yaml(path: Path) -> dict[str, Any]:
+    Raises:
+        SettingsError: it cannot be read, or does not map sections to knobs.
+    """
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.safe_load(Path(path).read_text())
     except OSError as error:
         raise SettingsError(f"settings file {path} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
@@ -113,6 +140,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f"settings file {path} must map sections to knobs, such as divide: {{max_masks: 5}}")
     return values
+
+
+def changed_values(settings: BaseModel) -> dict[str, Any]:
+    """What differs from the defaults, as JSON values that `validated` takes back."""
+    return settings.model_dump(mode="json", exclude_defaults=True)
 
 
 def _explained(problem: Any) -> str:

@@ -2,87 +2,108 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ops.settings import LabelSettings
+from ops.phases import Stopwatch
+from ops.settings import BackboneSettings, LabelSettings
 from stores.feature_store import FeatureShardReader
 from stores.images import UnreadableImage, decode_image
 from stores.mask_store import MaskShardReader
 from stores.masks import MaskSet
 from stores.shards import MissingMember, ShardReader, ShardSource
 
+if TYPE_CHECKING:
+    from models.backbone import Backbone, BackboneDefaults
+
 REFUSABLE = (UnreadableImage, MissingMember)
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """Masks of one image, and the seconds that each phase took."""
+class Made:
+    """What was made of one image, and the seconds that each phase took.
 
-    masks: MaskSet
+    Attributes:
+        content: its masks, or its tokens (h, w, C).
+        seconds: by phase.
+    """
+
+    content: MaskSet | np.ndarray
     seconds: dict[str, float]
 
 
-@dataclass
-class Stopwatch:
-    """Adds up wall time by phase."""
+@dataclass(frozen=True)
+class Tokenised:
+    """An image (H, W, 3) and its tokens (h, w, C), half way to its objects."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+    image: np.ndarray
+    tokens: np.ndarray
+    defaults: BackboneDefaults
+    seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
 class FeatureWorker:
-    """Makes a worker that turns the key of an image into its tokens, (h, w, C) float32."""
+    """Makes a worker that turns the key of an image into its tokens in half precision, as they will be kept."""
 
     source: ShardSource
     settings: LabelSettings
-    device: str
 
-    def __call__(self) -> Callable[[str], np.ndarray]:
-        from ops.features import extract
+    def __call__(self) -> Callable[[str], Made]:
+        work = TokenWorker(self.source, self.settings)()
 
-        backbone = load(self.settings, self.device)
-        reader = self.source.open()
-        return lambda key: extract(backbone, [read(reader, key, self.settings)], self.settings.backbone.size)[0]
+        def worker(key: str) -> Made:
+            tokenised = work(key)
+            return Made(tokenised.tokens, tokenised.seconds)
+
+        return worker
 
 
 @dataclass(frozen=True)
-class DivideWorker:
-    """Makes a worker that turns the key of an image into MaskCut's objects, from stored tokens where there are any."""
+class TokenWorker:
+    """Makes a worker that turns the key of an image into its pixels and tokens, stored ones where there are any."""
 
     source: ShardSource
     settings: LabelSettings
-    device: str
-    tokens: FeatureShardReader | None = None
+    stored: FeatureShardReader | None = None
 
-    def __call__(self) -> Callable[[str], Labelled]:
-        from ops.recipes import divide
+    def __call__(self) -> Callable[[str], Tokenised]:
+        from ops.features import extract
 
-        backbone = load(self.settings, self.device)
+        backbone = worker_backbone(self.settings)
         reader = self.source.open()
 
-        def work(key: str) -> Labelled:
+        def worker(key: str) -> Tokenised:
             watch = Stopwatch()
             with watch.phase("read"):
-                image = read(reader, key, self.settings)
-                tokens = None if self.tokens is None else self.tokens[key]
-            with watch.phase("divide"):
-                masks = divide(image, backbone, self.settings, tokens=tokens)
-            return Labelled(masks, watch.seconds)
+                image = read_image(reader, key, self.settings)
+            with watch.phase("features"):
+                if self.stored is None:
+                    tokens = extract(backbone, [image], self.settings.backbone.size)[0]
+                else:
+                    tokens = self.stored[key]
+            return Tokenised(image, tokens, backbone.defaults, watch.seconds)
 
-        return work
+        return worker
+
+
+@dataclass(frozen=True)
+class DivideFinish:
+    """Turns an image's tokens into MaskCut's objects; needs no GPU."""
+
+    settings: LabelSettings
+
+    def __call__(self, tokenised: Tokenised) -> Made:
+        from ops.divide import divide_image
+
+        watch = Stopwatch(dict(tokenised.seconds))
+        with watch.phase("maskcut"):
+            objects = divide_image(tokenised.image, tokenised.tokens, self.settings, tokenised.defaults)
+        return Made(objects, watch.seconds)
 
 
 @dataclass(frozen=True)
@@ -91,39 +112,52 @@ class HierarchyWorker:
 
     source: ShardSource
     settings: LabelSettings
-    device: str
     objects: MaskShardReader
 
-    def __call__(self) -> Callable[[str], Labelled]:
+    def __call__(self) -> Callable[[str], Made]:
         from ops.recipes import hierarchy
 
-        backbone = load(self.settings, self.device)
+        backbone = worker_backbone(self.settings)
         reader = self.source.open()
 
-        def work(key: str) -> Labelled:
+        def worker(key: str) -> Made:
             watch = Stopwatch()
             with watch.phase("read"):
-                image = read(reader, key, self.settings)
+                image = read_image(reader, key, self.settings)
                 objects = self.objects[key]
             with watch.phase(self.settings.recipe):
                 masks = hierarchy(image, objects, backbone, self.settings)
-            return Labelled(masks, watch.seconds)
+            return Made(masks, watch.seconds)
 
-        return work
-
-
-def load(settings: LabelSettings, device: str):
-    """The backbone that the settings name, on `device`."""
-    from models.backbones import load_backbone
-
-    chosen = settings.backbone
-    return load_backbone(chosen.name, chosen.weights, device, chosen.precision)
+        return worker
 
 
-def read(reader: ShardReader, key: str, settings: LabelSettings) -> np.ndarray:
+def worker_backbone(settings: LabelSettings) -> Backbone:
+    """The backbone that the settings name, on the GPU that the process was given, else on the CPU.
+
+    It stays loaded, so that a process which goes on to the next stage or shard does not load it again.
+    """
+    import torch
+
+    return _loaded(settings.backbone, "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def weight_hash(settings: LabelSettings) -> str:
+    """What identifies the backbone's weights in provenance."""
+    return _loaded(settings.backbone, "cpu").weight_hash
+
+
+def read_image(reader: ShardReader, key: str, settings: LabelSettings) -> np.ndarray:
     """Pixels of image `key`, (H, W, 3) uint8.
 
     Raises:
         UnreadableImage, MissingMember: it cannot be read any more.
     """
     return decode_image(reader.read(key), settings.limits.max_pixels, settings.limits.min_side)
+
+
+@lru_cache(maxsize=1)
+def _loaded(backbone: BackboneSettings, device: str) -> Any:
+    from models.backbones import load_backbone
+
+    return load_backbone(backbone.name, backbone.weights, device, backbone.precision)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from ops.fanout import Fanout
-from ops.presets import load_settings
-from ops.settings import Labelling
+from ops.presets import DEFAULT_PRESET, Labelling, resolve_settings
 from stores.home import Home
 
 
@@ -24,27 +24,27 @@ class HomeResource(dg.ConfigurableResource[Home]):
 
 
 class LabellingResource(dg.ConfigurableResource[Labelling]):
-    """Which settings a run uses; change them in the launchpad or in the schedule's run config."""
+    """Which settings a run uses; the launchpad, schedules and sensors may change them in the run's config."""
 
-    preset: str = Field("default", description="one of the YAML files in configs/")
-    config_file: str = Field("", description="a YAML file of one's own on top")
+    preset: str = Field(DEFAULT_PRESET, description="default, paper, released or small (configs/)")
+    settings: dict[str, Any] = Field(default_factory=dict, description="what differs, such as {divide: {max_masks: 5}}")
     overrides: list[str] = Field(default_factory=list, description="single values, such as divide.max_masks=5")
     force: bool = Field(False, description="compute again what is fresh")
 
     def create_resource(self, context: dg.InitResourceContext) -> Labelling:
-        settings = load_settings(self.preset, self.config_file or None, self.overrides)
-        return Labelling(settings=settings, force=self.force)
+        return Labelling(resolve_settings(self.preset, self.settings, self.overrides), self.force)
 
 
 class FanoutResource(dg.ConfigurableResource[Fanout]):
     """The pool of Ray actors; it starts when a stage has work, on RAY_ADDRESS or on this machine."""
 
     address: str = Field("", description="Ray cluster; empty takes RAY_ADDRESS, else starts a local one")
-    actors: int = Field(0, description="how many; 0 fills the GPUs, or the cores where no GPU is asked for")
-    gpus_per_actor: float = Field(0.0, description="share of a GPU that an actor holds, such as 0.5")
+    actors: int = Field(0, description="how many; 0 fills the GPUs, or the cores where there is none")
+    gpus_per_actor: float = Field(-1, description="share of a GPU that an actor holds, such as 0.5; below 0 decides")
     cpus_per_actor: int = Field(1, description="cores that an actor holds")
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Fanout]:
-        with Fanout(self.address or None, self.actors or None, self.gpus_per_actor, self.cpus_per_actor) as pool:
+        share = None if self.gpus_per_actor < 0 else self.gpus_per_actor
+        with Fanout(self.address or None, self.actors or None, share, self.cpus_per_actor) as pool:
             yield pool

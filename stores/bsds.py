@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +14,8 @@ from skimage.morphology import thin
 
 from stores.masks import SOURCES, MaskSet, tight_box
 
+_HEADER_BYTES = 128
+_COMPRESSED = 15
 _TOP_LABEL = np.iinfo(np.uint16).max
 
 
@@ -26,10 +30,30 @@ def read_bsds(data: bytes) -> list[np.ndarray]:
         BadGroundTruth: no MATLAB file up to version 7.2, or none of BSDS500.
     """
     try:
+        _check_whole(data)
         cells = scipy.io.loadmat(io.BytesIO(data), variable_names=["groundTruth"])["groundTruth"]
         return [np.asarray(cell["Segmentation"][0, 0], np.int32) for cell in cells.reshape(-1)]
-    except (MatReadError, NotImplementedError, KeyError, IndexError, TypeError, ValueError) as error:
+    except (MatReadError, NotImplementedError, LookupError, TypeError, ValueError, struct.error, zlib.error) as error:
         raise BadGroundTruth(f"no BSDS500 ground truth: {error}") from error
+
+
+def _check_whole(data: bytes) -> None:
+    """Refuse a file that was cut off or damaged on its way: SciPy's reader crashes the process on some of those.
+
+    Only what the format lets us check: the length of every element, and the checksum of the compressed ones, which
+    MATLAB has written by default since version 7.
+    """
+    order = {b"IM": "<", b"MI": ">"}.get(data[126:_HEADER_BYTES])
+    if order is None:
+        raise ValueError("it has no header of a MATLAB file")
+    position = _HEADER_BYTES
+    while position < len(data):
+        kind, size = struct.unpack_from(f"{order}2I", data, position)
+        position += 8 + size
+        if position > len(data):
+            raise ValueError("it is cut off")
+        if kind == _COMPRESSED:
+            zlib.decompress(data[position - size : position])
 
 
 def regions(segmentations: Sequence[np.ndarray]) -> MaskSet:

@@ -135,7 +135,10 @@ class ShardReader:
             raise MissingMember(f"{key} is no longer in {self.source.url}") from error
 
     def _read_range(self, key: str, start: int, size: int) -> bytes:
-        data = self._location.read_bytes(start, start + size) if size else b""
+        try:
+            data = self._location.read_bytes(start, start + size) if size else b""
+        except FileNotFoundError as error:
+            raise MissingMember(f"{self.source.url}, which holds {key}, is no longer there") from error
         if len(data) != size:
             raise MissingMember(f"{self.source.url} ends inside {key}: {len(data)} of {size} bytes are there")
         return data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ops.compiled import compiled
+from ops.kernels import kernel
 
 UNKNOWN = -1.0  # position of a sample that lies outside the image
 
@@ -36,7 +36,7 @@ def histogram_gradient(positions: np.ndarray, bins: int, radius: int, orientatio
     return gradients
 
 
-@compiled
+@kernel
 def _turn(source: np.ndarray, cosine: float, sine: float, out_height: int, out_width: int) -> np.ndarray:
     """Nearest-neighbour rotation about the centre; what lies outside is UNKNOWN."""
     channels, height, width = source.shape
@@ -52,7 +52,7 @@ def _turn(source: np.ndarray, cosine: float, sine: float, out_height: int, out_w
     return turned
 
 
-@compiled
+@kernel
 def _turn_back(turned: np.ndarray, cosine: float, sine: float, height: int, width: int) -> np.ndarray:
     """Bilinear inverse of `_turn`, for values that lie half a pixel left of their column."""
     channels, turned_height, turned_width = turned.shape
@@ -73,7 +73,7 @@ def _turn_back(turned: np.ndarray, cosine: float, sine: float, height: int, widt
     return result
 
 
-@compiled
+@kernel
 def _side_differences(positions: np.ndarray, bins: int, radius: int, half_height: int) -> np.ndarray:
     """Chi-squared difference of the rectangles left and right of each pixel's left edge, (C, H, W)."""
     channels, height, width = positions.shape
@@ -91,7 +91,7 @@ def _side_differences(positions: np.ndarray, bins: int, radius: int, half_height
     return differences
 
 
-@compiled
+@kernel
 def _count(columns: np.ndarray, positions: np.ndarray, sign: float) -> None:
     """Add (or take away) one row of samples to the histogram of each column."""
     for column in range(len(positions)):
@@ -103,7 +103,7 @@ def _count(columns: np.ndarray, positions: np.ndarray, sign: float) -> None:
             columns[column, lower + 1] += sign * upper_share
 
 
-@compiled
+@kernel
 def _scan_row(columns: np.ndarray, radius: int, least_mass: float, differences: np.ndarray) -> None:
     """Slide both rectangles along one row of column histograms."""
     width, bins = columns.shape

@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 
 import numpy as np
 
-from ops.compiled import compiled
+from ops.kernels import kernel
 from ops.pixel_tree.region_graph import RegionGraph
 from ops.pixel_tree.superpixels import Leaves
 
@@ -17,18 +17,24 @@ class MergeWeights:
     """Weights of the dissimilarity of two neighbours; each term is about 1 for a clear change.
 
     boundary: one a cue of `boundaries.CUES`, for the mean along the shared border. colour: distance of mean Lab
-    colours. histogram: chi-squared. feature: mean over the stages of half of 1 - cosine.
+    colours. histogram: chi-squared. shallow, deep: mean over the first and the second half of the backbone's stages
+    of half of 1 - cosine.
     size: exponent of the smaller region's share of the image, so that small regions are merged earlier.
     """
 
     boundary: tuple[float, ...]
     colour: float
     histogram: float
-    feature: float
+    shallow: float
+    deep: float
     size: float
 
-    def vector(self) -> np.ndarray:
-        return np.array([*self.boundary, self.colour / 7, self.histogram / 0.08, self.feature / 0.13], np.float64)
+    def vector(self, stages: int) -> np.ndarray:
+        """Weights of the raw terms: boundary cues, colour, histogram, then one a stage."""
+        half = max(stages // 2, 1)
+        features = [self.shallow / half] * half + [self.deep / max(stages - half, 1)] * (stages - half)
+        scaled = [self.colour / 7, self.histogram / 0.08, *(weight / 0.13 for weight in features)]
+        return np.array([*self.boundary, *scaled], np.float64)
 
 
 @dataclass(frozen=True)
@@ -78,19 +84,19 @@ def merge_regions(leaves: Leaves, graph: RegionGraph, weights: MergeWeights) -> 
             leaves.histogram,
             leaves.embedding,
             leaves.blocks,
-            weights.vector(),
+            weights.vector(len(leaves.blocks) - 1),
             weights.size,
         ),
     )
 
 
-@compiled
+@kernel
 def _sum_children(values: np.ndarray, children: np.ndarray, leaf_count: int, swallowed: np.ndarray) -> None:
     for node in range(leaf_count, len(children)):
         values[node] = values[children[node, 0]] + values[children[node, 1]] - swallowed[node]
 
 
-@compiled
+@kernel
 def _dissimilarity(a, b, border, length, area, colour, histogram, embedding, norms, blocks, weights):
     """Weighted terms of `MergeWeights` for nodes a and b, and a border's cue sums and length."""
     cues = len(border)
@@ -113,17 +119,17 @@ def _dissimilarity(a, b, border, length, area, colour, histogram, embedding, nor
         dot = np.float32(0)
         for k in range(blocks[stage], blocks[stage + 1]):
             dot += embedding[a, k] * embedding[b, k]
-        total += weights[cues + 2] / stages * (0.5 - 0.5 * dot / (norms[a, stage] * norms[b, stage] + 1e-9))
+        total += weights[cues + 2 + stage] * (0.5 - 0.5 * dot / (norms[a, stage] * norms[b, stage] + 1e-9))
     return total
 
 
-@compiled
+@kernel
 def _set_norms(node: int, embedding: np.ndarray, blocks: np.ndarray, norms: np.ndarray) -> None:
     for stage in range(len(blocks) - 1):
         norms[node, stage] = np.sqrt((embedding[node, blocks[stage] : blocks[stage + 1]] ** 2).sum())
 
 
-@compiled
+@kernel
 def _with_room(values, size):
     """The same rows in an array of `size` rows."""
     grown = np.zeros((size, *values.shape[1:]), values.dtype)
@@ -131,7 +137,7 @@ def _with_room(values, size):
     return grown
 
 
-@compiled
+@kernel
 def _link(edge: int, a: int, b: int, head: np.ndarray, following: np.ndarray) -> None:
     """Put an edge into the incidence lists of both its ends; half-edge 2e belongs to a, 2e + 1 to b."""
     following[2 * edge] = head[a]
@@ -140,7 +146,7 @@ def _link(edge: int, a: int, b: int, head: np.ndarray, following: np.ndarray) ->
     head[b] = 2 * edge + 1
 
 
-@compiled
+@kernel
 def _merge(first0, second0, length0, strength0, area0, colour0, histogram0, embedding0, blocks, weights, size_exponent):
     leaf_count, made = len(area0), len(first0)
     nodes, room = 2 * leaf_count - 1, 4 * made + 16

@@ -1,15 +1,18 @@
-"""Candidate masks of a merge tree: its nodes, and unions of two neighbours that did not merge with each other."""
+"""Candidate masks of a merge tree: its nodes, and unions of neighbours that did not merge with each other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from ops.compiled import compiled
+from ops.kernels import kernel
 from ops.pixel_tree.merging import MergeTree
+from ops.settings import PixelTreeSettings
 
-NO_PARTNER = -1
+NONE = -1
+_MOST_PARTNERS = 12  # pairs of one node that may join into triplets
 
 
 @dataclass(frozen=True)
@@ -38,64 +41,111 @@ def join_sets(parts: list[LeafSets]) -> LeafSets:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Nodes and pairs of one tree.
+    """Nodes, pairs and triplets of one tree, m in all.
 
-    node: (m,) int32. partner: (m,) int32, the second node of a pair or NO_PARTNER. edge: (m,) int64, the edge between
-    both, or -1.
+    nodes: (m, 3) int32, NONE where there are fewer. edges: (m, 3) int64, the edges between its nodes, or NONE.
     """
 
-    node: np.ndarray
-    partner: np.ndarray
-    edge: np.ndarray
+    nodes: np.ndarray
+    edges: np.ndarray
+
+    def total(self, values: np.ndarray, between: np.ndarray | None = None) -> np.ndarray:
+        """Sum of node values (N, ...) over each candidate's nodes, less twice the edge values `between` (M, ...)."""
+        shape = (-1, 3, *[1] * (values.ndim - 1))
+        total = np.where((self.nodes >= 0).reshape(shape), values[self.nodes], 0).sum(axis=1)
+        if between is None:
+            return total
+        return total - 2 * np.where((self.edges >= 0).reshape(shape), between[self.edges], 0).sum(axis=1)
 
 
-def propose(tree: MergeTree, smallest: float, near_copy: float, most_pairs: int, least_ratio: float) -> Candidates:
-    """Nodes that differ from their parent, and the pairs that came closest to merging.
+def propose(tree: MergeTree, options: PixelTreeSettings) -> Candidates:
+    """Nodes that differ from their parent, and the unions of neighbours that came closest to merging.
 
-    Pairs of neighbouring regions are what MCG (Pont-Tuset et al. 2017) adds to a hierarchy: objects whose parts
-    merge with the background first are still found.
-
-    Args:
-        smallest: least area, as a share of the image.
-        near_copy: a node that fills more than this share of its parent gives way to the parent.
-        most_pairs: how many pairs, in order of their priority against that of the merges which took their nodes.
-        least_ratio: smaller over larger area of a pair.
+    Unions of neighbouring regions are what MCG (Pont-Tuset et al. 2017) adds to a hierarchy: objects whose parts
+    merge with the background first are still found. Pairs are taken in order of their priority against that of the
+    merges which took their nodes; triplets are two such pairs with one node in common.
     """
     total = tree.area[tree.parent < 0].sum()
-    large = tree.area >= smallest * total
+    large = tree.area >= options.smallest * total
     has_parent = tree.parent >= 0
     parent_area = np.where(has_parent, tree.area[tree.parent], np.inf)
-    nodes = np.flatnonzero(large & has_parent & (tree.area < near_copy * parent_area)).astype(np.int32)
-    edges = _best_pairs(tree, large, most_pairs, least_ratio)
+    single = np.flatnonzero(large & has_parent & (tree.area < options.near_copy * parent_area))
+    edges, excess = _best_pairs(tree, large, max(options.pairs, options.triplets), options.least_ratio)
+    triple_nodes, triple_edges = _best_triplets(tree, edges, excess, options.triplets)
+    edges = edges[: options.pairs]
+    none = np.full(len(single) + len(edges), NONE)
+    nodes = np.stack([np.concatenate([single, tree.first[edges]]), none, none], axis=1)
+    nodes[len(single) :, 1] = tree.second[edges]
+    between = np.stack([none, none, none], axis=1)
+    between[len(single) :, 0] = edges
     return Candidates(
-        node=np.concatenate([nodes, tree.first[edges]]),
-        partner=np.concatenate([np.full(len(nodes), NO_PARTNER, np.int32), tree.second[edges]]),
-        edge=np.concatenate([np.full(len(nodes), -1, np.int64), edges]),
+        np.concatenate([nodes, triple_nodes]).astype(np.int32), np.concatenate([between, triple_edges]).astype(np.int64)
     )
 
 
-def _best_pairs(tree: MergeTree, large: np.ndarray, most: int, least_ratio: float) -> np.ndarray:
+def _best_pairs(tree: MergeTree, large: np.ndarray, most: int, least_ratio: float) -> tuple[np.ndarray, np.ndarray]:
+    """Edges between large nodes that did not merge with each other, and their excess, ascending."""
     a, b = tree.first, tree.second
     smaller, larger = np.minimum(tree.area[a], tree.area[b]), np.maximum(tree.area[a], tree.area[b])
     possible = large[a] & large[b] & (smaller > least_ratio * larger) & (tree.parent[a] != tree.parent[b])
     edges = np.flatnonzero(possible)
     paid = tree.priority[tree.merged_edge[tree.parent[np.stack([a[edges], b[edges]])]]].max(axis=0)
     excess = tree.priority[edges] / (paid + 1e-9)
-    return edges[np.argsort(excess, kind="stable")[:most]]
+    order = np.argsort(excess, kind="stable")[:most]
+    return edges[order], excess[order]
+
+
+def _best_triplets(tree: MergeTree, edges: np.ndarray, excess: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes (t, 3) and edges (t, 3) of two pairs that share a node, least sum of excesses first."""
+    if not most or not len(edges):
+        return np.zeros((0, 3), np.int64), np.zeros((0, 3), np.int64)
+    middle = np.concatenate([tree.first[edges], tree.second[edges]])
+    end = np.concatenate([tree.second[edges], tree.first[edges]])
+    pair = np.tile(np.arange(len(edges)), 2)
+    order = np.argsort(middle, kind="stable")
+    one, two = _pairs_within_groups(middle[order])
+    one, two = order[one], order[two]
+    _, start, stop = _leaf_order(tree.children, tree.parent, tree.leaf_count)
+    apart = (stop[end[one]] <= start[end[two]]) | (stop[end[two]] <= start[end[one]])
+    one, two = one[apart], two[apart]
+    best = np.argsort(excess[pair[one]] + excess[pair[two]], kind="stable")[:most]
+    one, two = one[best], two[best]
+    closing = _edge_between(tree, end[one], end[two])
+    nodes = np.stack([middle[one], end[one], end[two]], axis=1)
+    return nodes, np.stack([edges[pair[one]], edges[pair[two]], closing], axis=1)
+
+
+def _pairs_within_groups(sorted_keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All index pairs i < j with equal keys; keys sorted."""
+    boundaries = np.flatnonzero(np.diff(sorted_keys, prepend=-1, append=-1))
+    firsts, seconds = [], []
+    for begin, finish in pairwise(boundaries.tolist()):
+        i, j = np.triu_indices(min(finish - begin, _MOST_PARTNERS), 1)
+        firsts.append(begin + i)
+        seconds.append(begin + j)
+    return np.concatenate(firsts), np.concatenate(seconds)
+
+
+def _edge_between(tree: MergeTree, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The edge between nodes a and b, or NONE, elementwise."""
+    count = np.int64(len(tree.area))
+    codes = np.minimum(tree.first, tree.second) * count + np.maximum(tree.first, tree.second)
+    order = np.argsort(codes)
+    wanted = np.minimum(a, b) * count + np.maximum(a, b)
+    place = np.minimum(np.searchsorted(codes, wanted, sorter=order), len(codes) - 1)
+    return np.where(codes[order[place]] == wanted, order[place], NONE)
 
 
 def leaf_sets(tree: MergeTree, candidates: Candidates) -> LeafSets:
     """The leaves of every candidate."""
     order, start, stop = _leaf_order(tree.children, tree.parent, tree.leaf_count)
-    partner = np.maximum(candidates.partner, 0)
-    lengths = (stop - start)[candidates.node]
-    partner_lengths = np.where(candidates.partner >= 0, (stop - start)[partner], 0)
-    offsets = np.concatenate([[0], np.cumsum(lengths + partner_lengths)]).astype(np.int64)
-    leaves = _gather(offsets, order, start[candidates.node], lengths, start[partner], partner_lengths)
+    lengths = np.where(candidates.nodes >= 0, (stop - start)[candidates.nodes], 0)
+    offsets = np.concatenate([[0], np.cumsum(lengths.sum(axis=1))]).astype(np.int64)
+    leaves = _gather(offsets[-1], order, start[candidates.nodes].reshape(-1), lengths.reshape(-1))
     return LeafSets(offsets, leaves)
 
 
-@compiled
+@kernel
 def _leaf_order(children: np.ndarray, parent: np.ndarray, leaf_count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Leaves in depth-first order, so that node i owns order[start[i]:stop[i]]."""
     nodes = len(children)
@@ -122,11 +172,12 @@ def _leaf_order(children: np.ndarray, parent: np.ndarray, leaf_count: int) -> tu
     return order, start, stop
 
 
-@compiled
-def _gather(offsets, order, start, lengths, partner_start, partner_lengths):
-    leaves = np.empty(offsets[-1], np.int32)
-    for i in range(len(lengths)):
-        middle = offsets[i] + lengths[i]
-        leaves[offsets[i] : middle] = order[start[i] : start[i] + lengths[i]]
-        leaves[middle : offsets[i + 1]] = order[partner_start[i] : partner_start[i] + partner_lengths[i]]
+@kernel
+def _gather(total: int, order: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Runs of `order` one after the other."""
+    leaves = np.empty(total, np.int32)
+    placed = 0
+    for run in range(len(starts)):
+        leaves[placed : placed + lengths[run]] = order[starts[run] : starts[run] + lengths[run]]
+        placed += lengths[run]
     return leaves

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ops.pixel_tree.merging import MergeTree
-from ops.pixel_tree.proposals import Candidates
+from ops.pixel_tree.proposals import Candidates, LeafSets
 from ops.pixel_tree.region_graph import RegionGraph
 from ops.pixel_tree.superpixels import Leaves
 
@@ -34,27 +34,41 @@ class Measures:
 def measure(tree: MergeTree, candidates: Candidates, leaves: Leaves, graph: RegionGraph) -> Measures:
     outline, strength = _outlines(tree, graph, len(leaves))
     frame = tree.accumulate(leaves.frame[:, None])[:, 0]
-    paired = candidates.partner >= 0
-    partner, shared = np.maximum(candidates.partner, 0), np.maximum(candidates.edge, 0)
+    area = candidates.total(tree.area)
+    border = candidates.total(outline, tree.length)
+    cues = candidates.total(strength, tree.strength).sum(axis=1) / np.maximum(border, 1)
+    perimeter = border + candidates.total(frame)
+    parted = np.where(candidates.nodes >= 0, _parent_dissimilarity(tree)[candidates.nodes], np.inf)
+    values = _values(area / leaves.area.sum(), cues, parted.min(axis=1), area / perimeter**2)
+    return Measures(values, area)
 
-    def joined(values: np.ndarray, between: np.ndarray | None = None) -> np.ndarray:
-        mask = paired.reshape(-1, *[1] * (values.ndim - 1))
-        total = values[candidates.node] + np.where(mask, values[partner], 0)
-        return total if between is None else total - 2 * np.where(mask, between[shared], 0)
 
-    area = joined(tree.area)
-    border = joined(outline, tree.length)
-    cues = joined(strength, tree.strength).mean(axis=1) * 4 / np.maximum(border, 1)
-    perimeter = border + joined(frame)
-    parted = _parent_dissimilarity(tree)
-    separation = np.where(paired, np.minimum(parted[candidates.node], parted[partner]), parted[candidates.node])
-    values = [
-        np.log(area / leaves.area.sum()),
-        np.minimum(cues, _STRONG_BOUNDARY),
-        np.log(separation + 0.1),
-        np.log(4 * np.pi * area / perimeter**2),
-    ]
-    return Measures(np.stack(values, axis=1).astype(np.float32), area)
+def measure_sets(sets: LeafSets, leaves: Leaves, graph: RegionGraph, separation: float) -> Measures:
+    """The same measures of any leaf sets, with a separation that is given."""
+    values, areas = np.zeros((len(sets), len(MEASURES)), np.float32), np.zeros(len(sets), np.float32)
+    for index in range(len(sets)):
+        inside = np.zeros(len(leaves), bool)
+        inside[sets.leaves[sets.offsets[index] : sets.offsets[index + 1]]] = True
+        crossing = inside[graph.first] != inside[graph.second]
+        border = graph.length[crossing].sum()
+        areas[index] = leaves.area[inside].sum()
+        cues = graph.strength[crossing].sum() / max(border, 1)
+        perimeter = border + leaves.frame[inside].sum()
+        values[index] = _values(areas[index] / leaves.area.sum(), cues, separation, areas[index] / perimeter**2)
+    return Measures(values, areas)
+
+
+def _values(share: np.ndarray, cues: np.ndarray, separation: np.ndarray | float, roundness: np.ndarray) -> np.ndarray:
+    """(..., 4) in the order of `MEASURES`, from area share, summed mean cues, dissimilarity and area / perimeter²."""
+    return np.stack(
+        np.broadcast_arrays(
+            np.log(share),
+            np.minimum(cues * 4 / 3, _STRONG_BOUNDARY),
+            np.log(np.asarray(separation) + 0.1),
+            np.log(4 * np.pi * roundness),
+        ),
+        axis=-1,
+    ).astype(np.float32)
 
 
 def _outlines(tree: MergeTree, graph: RegionGraph, leaf_count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -80,6 +94,6 @@ def _parent_dissimilarity(tree: MergeTree) -> np.ndarray:
     return parted
 
 
-def scores_of(measures: Measures) -> np.ndarray:
-    """Scores in (0, 1), (m,) float32."""
-    return (1 / (1 + np.exp(-(measures.values @ np.array(WEIGHTS, np.float32))))).astype(np.float32)
+def scores_of(values: np.ndarray) -> np.ndarray:
+    """Scores in (0, 1), (m,) float32, of measures (m, len(MEASURES))."""
+    return (1 / (1 + np.exp(-(values @ np.array(WEIGHTS, np.float32))))).astype(np.float32)

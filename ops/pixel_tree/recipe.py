@@ -12,8 +12,9 @@ from ops.mask_tree import build_tree
 from ops.pixel_tree.boundaries import find_boundaries
 from ops.pixel_tree.full_size import labels_at_size, masks_of_sets
 from ops.pixel_tree.merging import MergeWeights, merge_regions
+from ops.pixel_tree.objects import object_sets
 from ops.pixel_tree.proposals import LeafSets, join_sets, leaf_sets, propose
-from ops.pixel_tree.ranking import measure, scores_of
+from ops.pixel_tree.ranking import measure, measure_sets, scores_of
 from ops.pixel_tree.region_graph import RegionGraph, connect
 from ops.pixel_tree.selection import select
 from ops.pixel_tree.stages import stage_maps
@@ -22,19 +23,20 @@ from ops.settings import LabelSettings, PixelTreeSettings
 from stores.masks import SOURCES, MaskSet
 
 TREES = (
-    MergeWeights(boundary=(3.0, 1.0, 0.5), colour=0.5, histogram=1.0, feature=2.0, size=0.4),
-    MergeWeights(boundary=(0.5, 0.5, 0.0), colour=1.0, histogram=2.0, feature=4.0, size=0.4),
-    MergeWeights(boundary=(1.0, 2.0, 1.0), colour=0.0, histogram=0.0, feature=0.0, size=0.3),
+    MergeWeights(boundary=(2.0, 2.0, 1.0), colour=0.0, histogram=0.0, shallow=0.0, deep=3.0, size=0.4),
+    MergeWeights(boundary=(3.0, 1.0, 0.5), colour=0.5, histogram=1.0, shallow=1.0, deep=1.0, size=0.7),
+    MergeWeights(boundary=(0.5, 0.5, 0.0), colour=1.0, histogram=2.0, shallow=2.0, deep=2.0, size=0.4),
 )
 _LARGEST_ENLARGEMENT = 2.0
 
 
 @dataclass(frozen=True)
 class Proposals:
-    """Candidates of all trees: leaf sets, their areas in pixels (m,) and scores (m,)."""
+    """Candidates of all trees: leaf sets, areas in pixels (m,), measures (m, len(MEASURES)) and scores (m,)."""
 
     sets: LeafSets
     area: np.ndarray
+    values: np.ndarray
     score: np.ndarray
 
 
@@ -52,10 +54,11 @@ def pixel_tree(image: np.ndarray, divide: MaskSet, backbone: Backbone, settings:
     """
     options = settings.pixel_tree
     working = working_image(image, options.side)
-    leaves, graph = analyse(working, stage_maps(working, backbone, options.feature_side), options)
+    stages = stage_maps(working, backbone, options.feature_side)
+    leaves, graph = analyse(working, stages, options)
     if len(leaves) == 1:
         return MaskSet.empty(image.shape[:2])
-    proposals = propose_all(leaves, graph, options)
+    proposals = propose_all(leaves, graph, stages[-1], divide, options)
     kept = select(
         proposals.sets, proposals.score, proposals.area, leaves.area, options.max_masks, options.largest_overlap
     )
@@ -81,14 +84,20 @@ def analyse(working: np.ndarray, stages: list[np.ndarray], options: PixelTreeSet
     return describe_leaves(labels, boundaries.lab, stages), connect(labels, boundaries.cues)
 
 
-def propose_all(leaves: Leaves, graph: RegionGraph, options: PixelTreeSettings) -> Proposals:
-    """Nodes and pairs of every tree, scored."""
-    sets, areas, scores = [], [], []
+def propose_all(
+    leaves: Leaves, graph: RegionGraph, deepest: np.ndarray, divide: MaskSet, options: PixelTreeSettings
+) -> Proposals:
+    """Nodes, pairs and triplets of every tree, and MaskCut's objects, scored."""
+    sets, measures = [], []
+    separation = 0.0
     for weights in TREES[: options.trees]:
         tree = merge_regions(leaves, graph, weights)
-        candidates = propose(tree, options.smallest, options.near_copy, options.pairs, options.least_ratio)
-        measures = measure(tree, candidates, leaves, graph)
+        candidates = propose(tree, options)
         sets.append(leaf_sets(tree, candidates))
-        areas.append(measures.area)
-        scores.append(scores_of(measures))
-    return Proposals(join_sets(sets), np.concatenate(areas), np.concatenate(scores))
+        measures.append(measure(tree, candidates, leaves, graph))
+        separation = max(separation, float(tree.dissimilarity[tree.merged_edge[len(leaves) :]].max()))
+    if options.objects:
+        sets.append(object_sets(deepest, leaves, divide, options.object_taus))
+        measures.append(measure_sets(sets[-1], leaves, graph, separation))
+    values = np.concatenate([part.values for part in measures])
+    return Proposals(join_sets(sets), np.concatenate([part.area for part in measures]), values, scores_of(values))

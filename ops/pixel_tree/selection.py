@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ops.compiled import compiled
+from ops.kernels import kernel
 from ops.pixel_tree.proposals import LeafSets
 
 
@@ -26,7 +26,7 @@ def select(
     return _suppress(order, sets.offsets, sets.leaves, set_area.astype(np.float32), leaf_area, most, largest_iou)
 
 
-@compiled
+@kernel
 def _suppress(order, offsets, leaves, set_area, leaf_area, most, largest_iou):
     """Each leaf lists the kept sets that hold it, so an intersection costs only what the candidate's leaves list."""
     kept = np.zeros(most, np.int64)

@@ -19,7 +19,7 @@ class Leaves:
     """Superpixels of one image and additive descriptors (sums over pixels), n leaves.
 
     Shapes:
-        labels: (H, W) int32 in 0 … n - 1.
+        labels: (H, W) int32 in 0 … n - 1. rows, columns: (n,) centre of each, as shares of height and width.
         area: (n,) float32 pixels. frame: (n,) float32, pixels that lie on the frame of the image.
         colour: (n, 3) Lab. histogram: (n, bins). embedding: (n, D), the stages side by side; stage i is
             columns blocks[i]:blocks[i + 1].
@@ -27,6 +27,8 @@ class Leaves:
 
     labels: np.ndarray
     area: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
     frame: np.ndarray
     colour: np.ndarray
     histogram: np.ndarray
@@ -35,6 +37,9 @@ class Leaves:
 
     def __len__(self) -> int:
         return len(self.area)
+
+    def centres(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.rows, self.columns
 
 
 def segment_leaves(detail: np.ndarray, most: int) -> np.ndarray:
@@ -66,6 +71,8 @@ def describe_leaves(labels: np.ndarray, lab: np.ndarray, stages: list[np.ndarray
     return Leaves(
         labels=labels,
         area=area,
+        rows=rows,
+        columns=columns,
         frame=np.bincount(border, minlength=count).astype(np.float32),
         colour=colour.astype(np.float32),
         histogram=_histograms(flat, lab, count),

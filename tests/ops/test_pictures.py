@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
+from skimage.color import rgb2lab
 
 from ops.mask_colours import mask_colours
 from ops.mask_partition import fitted_size, partition_at, scaled_down
@@ -115,12 +116,27 @@ def test_scaled_masks_keep_their_columns_and_the_nearest_parent_left() -> None:
     assert scaled_down(masks, 64)[0] is masks
 
 
-def test_colours_do_not_depend_on_the_order_or_on_the_other_masks(nested: MaskSet) -> None:
+def test_colours_do_not_depend_on_the_order(nested: MaskSet) -> None:
     colours = mask_colours(nested)
     shuffled = np.random.default_rng(0).permutation(len(nested))
     np.testing.assert_array_equal(mask_colours(nested.take(shuffled)), colours[shuffled])
-    roots = np.flatnonzero(nested.parent < 0)
-    np.testing.assert_array_equal(mask_colours(nested.take(roots)), colours[roots])
+
+
+def test_most_masks_keep_their_colours_when_others_go(nested: MaskSet) -> None:
+    kept = np.sort(np.random.default_rng(0).permutation(len(nested))[: len(nested) * 9 // 10])
+    same = (mask_colours(nested.take(kept)) == mask_colours(nested)[kept]).all(axis=1)
+    assert same.mean() > 0.75
+
+
+@pytest.mark.parametrize("granularity", [0.1, 0.2, 0.4, 0.7, 1.0])
+def test_regions_that_touch_differ_in_colour(nested: MaskSet, granularity: float) -> None:
+    labels = partition_at(nested, granularity)
+    lab = rgb2lab(mask_colours(nested)[None] / 255)[0]
+    distances = []
+    for one, other in ((labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])):
+        pairs = np.unique(np.stack([one[one != other], other[one != other]], axis=1), axis=0)
+        distances.extend(np.linalg.norm(lab[pairs[:, 0]] - lab[pairs[:, 1]], axis=1))
+    assert np.mean(np.array(distances) < 20) <= 0.05
 
 
 def test_a_mask_that_changes_a_little_keeps_its_colour() -> None:

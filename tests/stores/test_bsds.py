@@ -1,5 +1,6 @@
 """stores/bsds.py: label maps of several annotators, in and out of MATLAB files."""
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -67,6 +68,19 @@ def test_every_region_of_every_annotator_is_a_mask():
 def test_what_is_refused(call, error):
     with pytest.raises(error):
         call()
+
+
+def test_a_damaged_file_is_refused_and_does_not_crash():
+    whole, random = write_bsds(label_maps(2)), np.random.default_rng(0)
+    for length in random.integers(0, len(whole), 100):
+        with pytest.raises(BadGroundTruth):
+            read_bsds(whole[:length])
+    for place in random.integers(128, len(whole), 300):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(random.integers(0, 8))
+        # A few bits of a compressed stream mean nothing; every other flip must be noticed.
+        with contextlib.suppress(BadGroundTruth):
+            np.testing.assert_array_equal(read_bsds(bytes(damaged)), label_maps(2))
 
 
 def matlab(variables: dict) -> bytes:

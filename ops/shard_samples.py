@@ -1,0 +1,24 @@
+"""A few images of a shard, to be shown: evenly spread, the same each time, those that cannot be read left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ops.settings import LabelSettings
+from ops.stage_workers import REFUSABLE, read_image
+from stores.shards import ShardSource
+
+
+def sample_images(
+    source: ShardSource, keys: Sequence[str], settings: LabelSettings, count: int
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Key and pixels (H, W, 3) of at most `count` of the images `keys`."""
+    reader = source.open()
+    for position in np.unique(np.linspace(0, len(keys) - 1, min(count, len(keys))).astype(int)):
+        try:
+            image = read_image(reader, keys[position], settings)
+        except REFUSABLE:
+            continue
+        yield keys[position], image
