@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from models.backbone import Backbone
+from ops.divide import divide_image
 from ops.features import extract
-from ops.maskcut import divide_image
 from ops.settings import LabelSettings
 from stores.masks import MaskSet
 
