@@ -1,7 +1,5 @@
 """The second stage: tokens of a self-supervised backbone, kept where the settings say so."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from assets import metadata

@@ -1,7 +1,5 @@
 """The fourth stage: a tree of masks for each image, from whole to part."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from assets import metadata

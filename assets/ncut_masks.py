@@ -1,7 +1,5 @@
 """The third stage, divide: objects of each image by MaskCut."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from assets import metadata

@@ -1,7 +1,5 @@
 """The first stage: every image of a shard read, the broken ones set aside."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from assets import metadata
