@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -81,11 +82,13 @@ def _gate(
     if any(problems.values()):
         versions.withdraw(version)
     for name, found in problems.items():
-        first = dg.MetadataValue.md("\n".join(f"* {problem}" for problem in found[:_SHOWN]))
+        metadata: dict[str, Any] = {"version": version, "problems": len(found)}
+        if found:
+            metadata["first"] = dg.MetadataValue.md("\n".join(f"* {problem}" for problem in found[:_SHOWN]))
         yield dg.AssetCheckResult(
             asset_key=asset,
             check_name=name,
             passed=not found,
             description=f"{len(found)} problems, the first: {found[0]}" if found else None,
-            metadata={"version": version, "problems": len(found)} | ({"first": first} if found else {}),
+            metadata=metadata,
         )

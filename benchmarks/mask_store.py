@@ -1,8 +1,9 @@
 """The mask store against COCO JSON of the same masks: bytes a mask, and masks read per second.
 
 Run: `python -m benchmarks.mask_store`. Masks are the 20 largest regions of Felzenszwalb's segmentation at each of three
-scales, of photos in `../shared/data` where they are, else of the photos in scikit-image. The JSON is orjson's, with the standard COCO
-fields only, although the store keeps six columns more. "Read" ends with every mask as a dense frame on both sides.
+scales, of photos in `../shared/data` where they are, else of the photos in scikit-image. The JSON is orjson's, with the
+standard COCO fields only, although the store keeps six columns more. "Read" ends with every mask as a dense frame on
+both sides.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class ResNetPyramid(FeaturePyramid):
         self.channels = tuple(body.feature_info.channels())
         self.body = freeze_batch_norm_2d(body)
         for stage in ("conv1", "layer1", "layer2", "layer3", "layer4")[:frozen_stages]:
-            self.body[stage].requires_grad_(False)
+            body[stage].requires_grad_(False)
 
     def forward(self, pixels: torch.Tensor) -> list[torch.Tensor]:
         return self.body(pixels)
@@ -78,7 +78,7 @@ class VitPyramid(FeaturePyramid):
     def __init__(self, architecture: str, frozen_stages: int = 0) -> None:
         super().__init__()
         body: Any = timm.create_model(architecture, pretrained=False, num_classes=0, dynamic_img_size=True)
-        self.body = body
+        self.body: Any = body
         self.patch = int(body.patch_embed.patch_size[0])
         self.channels = (_PYRAMID_DIM,) * len(STRIDES)
         self.levels = nn.ModuleList(_vit_level(body.embed_dim, self.patch, stride) for stride in STRIDES)

@@ -40,9 +40,10 @@ def second_eigenvector(graph: BinaryAffinity, tolerance: float = 1e-6, max_steps
     """Second eigenvector of the normalised cut of a graph with at least two tokens.
 
     Lanczos on M = D^-1/2 A D^-1/2, whose trivial vector D^1/2 1 is projected out, with full reorthogonalisation. It
-    ends when the residual, divided by the gap to the next value, bounds the vector's error by `tolerance`. What
-    does not get there in `max_steps`, or whose gap is below `SMALLEST_GAP`, is solved densely. Where the value is
-    multiple, no vector is the right one: what comes out then depends on the fixed start vector.
+    ends when the residual is `tolerance` times the gap to the next value, which bounds the vector's error, and times
+    lambda itself: in a graph that falls apart, the values of its parts lie that close together. What does not get
+    there in `max_steps`, or whose gap is below `SMALLEST_GAP`, is solved densely. Where the value is multiple, no
+    vector is the right one: what comes out then depends on the fixed start vector.
 
     Raises:
         ValueError: fewer than two tokens in the graph.
@@ -99,7 +100,7 @@ def _lanczos(
         next_value = values[-2] if step > 1 else -np.inf
         gap = values[-1] - next_value
         residual = beside[step - 1] * abs(weights[-1, -1])
-        if residual <= tolerance * min(gap, 1.0) and gap >= SMALLEST_GAP:
+        if residual <= tolerance * min(gap, 1 - values[-1]) and gap >= SMALLEST_GAP:
             return weights[:, -1] @ basis[1 : step + 1], values[-1], next_value, step
         if exhausted:
             break

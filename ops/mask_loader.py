@@ -151,7 +151,7 @@ def cut_pixels(image: np.ndarray, window: Window, size: int) -> np.ndarray:
     patch = Image.fromarray(image).resize(target, Image.Resampling.BILINEAR, box=box)
     pixels = np.empty((size, size, 3), np.uint8)
     pixels[:] = _PADDING
-    pixels[: target[1], : target[0]] = patch
+    pixels[: target[1], : target[0]] = np.asarray(patch)
     return pixels[:, ::-1] if window.mirrored else pixels
 
 

@@ -258,7 +258,7 @@ def _number_vertices(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     vertices = np.empty((points, corners), np.int32)
     slots = np.full(1 << 16, -1, np.int32)
     distinct = np.empty(1 << 15, np.int64)
-    count = np.int32(0)
+    count = 0
     for point in range(points):
         if count + corners > len(distinct):
             distinct, slots = _grown(distinct[:count], 4 * len(slots))
@@ -271,7 +271,7 @@ def _number_vertices(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             if slots[slot] < 0:
                 slots[slot] = count
                 distinct[count] = key
-                count += np.int32(1)
+                count += 1
             vertices[point, corner] = slots[slot]
     return vertices, distinct[:count].copy()
 
@@ -283,7 +283,7 @@ def _slot(slots: np.ndarray, distinct: np.ndarray, key: int) -> int:
     slot = (mixed ^ (mixed >> 32)) & (len(slots) - 1)
     while slots[slot] >= 0 and distinct[slots[slot]] != key:
         slot = (slot + 1) & (len(slots) - 1)
-    return slot
+    return int(slot)
 
 
 @kernel
@@ -351,11 +351,11 @@ def _restrict(neighbours: np.ndarray, touched: np.ndarray, kept: np.ndarray, sta
             if touched[vertex]:
                 near[neighbours[direction, vertex, 0]] = True
                 near[neighbours[direction, vertex, 1]] = True
-    count = np.int32(0)
+    count = 0
     for vertex in range(vertices):
         if near[vertex]:
             kept[vertex] = start + count
-            count += np.int32(1)
+            count += 1
     restricted = np.full((directions, count, 2), count, np.int32)
     for direction in range(directions):
         for vertex in range(vertices):

@@ -1,7 +1,8 @@
 """Point-sampled mask losses on the CPU: value and gradient in one pass, without a tensor a step in between.
 
 `transformers` makes a dozen tensors of (masks, points) an output; most of a training step on a CPU goes there. Here
-each mask is one loop over its points. `ops.mask_losses` has the same in torch operations, for other devices.
+each mask is one loop over its points, on a copy with a rim of zeros, so that no point needs a test for the border.
+`ops.mask_losses` has the same in torch operations, for other devices.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import math
 import numpy as np
 
 from ops.kernels import kernel
+
+_HALF = np.float32(0.5)
+_ONE = np.float32(1)
 
 
 @kernel
@@ -45,45 +49,51 @@ def point_losses(
     """
     count = uncertain + others.shape[1]
     points = np.empty((count, 2), np.float32)
-    probabilities = np.empty(count)
-    targets = np.empty(count)
+    probabilities = np.empty(count, np.float32)
+    targets = np.empty(count, np.float32)
+    doubt = np.empty(candidates.shape[1], np.float32)
+    rimmed = np.zeros((logits.shape[1] + 2, logits.shape[2] + 2), np.float32)
+    slopes = np.zeros_like(rimmed)
     for mask in range(span[0], span[1]):
-        _pick_points(logits[mask], candidates[mask], others[mask], uncertain, points)
+        rimmed[1:-1, 1:-1] = logits[mask]
+        _pick_points(rimmed, candidates[mask], others[mask], uncertain, doubt, points)
         target = bits[target_of[mask]]
-        entropy = 0.0
-        shared = 0.0
-        total = 0.0
-        positive = 0.0
+        entropy, shared, total = 0.0, 0.0, 0.0
         for i in range(count):
-            logit = _bilinear(logits[mask], points[i, 0], points[i, 1])
+            logit = _bilinear(rimmed, points[i, 0], points[i, 1])
             truth = _bilinear_bit(target, width, points[i, 0], points[i, 1])
             decay = math.exp(-abs(logit))
-            probability = 1 / (1 + decay) if logit >= 0 else decay / (1 + decay)
-            entropy += max(logit, 0.0) - logit * truth + math.log1p(decay)
+            share = _ONE / (_ONE + decay)
+            probability = share if logit >= 0 else decay * share
+            entropy += max(logit, np.float32(0)) - logit * truth + math.log1p(decay)
             shared += probability * truth
             total += probability + truth
-            positive += truth
             probabilities[i] = probability
             targets[i] = truth
         if drop_iou >= 0 and shared <= drop_iou * (total - shared):
             losses[mask] = 0
             continue
-        losses[mask, 0] = entropy / count
-        losses[mask, 1] = 1 - (2 * shared + 1) / (total + 1)
         ratio = (2 * shared + 1) / (total + 1)
+        losses[mask, 0] = entropy / count
+        losses[mask, 1] = 1 - ratio
+        slopes[:] = 0
+        of_entropy, of_dice, level = (
+            np.float32(weights[0] / count),
+            np.float32(weights[1] / (total + 1)),
+            np.float32(ratio),
+        )
         for i in range(count):
-            probability = probabilities[i]
-            slope = (ratio - 2 * targets[i]) / (total + 1) * probability * (1 - probability)
-            change = weights[0] * (probability - targets[i]) / count + weights[1] * slope
-            _spread(gradient[mask], points[i, 0], points[i, 1], change)
+            probability, truth = probabilities[i], targets[i]
+            slope = (level - 2 * truth) * probability * (_ONE - probability)
+            _spread(slopes, points[i, 0], points[i, 1], of_entropy * (probability - truth) + of_dice * slope)
+        gradient[mask] = slopes[1:-1, 1:-1]
 
 
 @kernel
-def _pick_points(logits, candidates, others, uncertain, points):
+def _pick_points(rimmed, candidates, others, uncertain, doubt, points):
     """The candidates with the smallest absolute logits, then the others, into `points`."""
-    doubt = np.empty(len(candidates), np.float32)
     for i in range(len(candidates)):
-        doubt[i] = abs(_bilinear(logits, candidates[i, 0], candidates[i, 1]))
+        doubt[i] = abs(_bilinear(rimmed, candidates[i, 0], candidates[i, 1]))
     used = 0
     if uncertain > 0:
         limit = np.partition(doubt, uncertain - 1)[uncertain - 1]
@@ -97,69 +107,55 @@ def _pick_points(logits, candidates, others, uncertain, points):
             if doubt[i] == limit:
                 points[used] = candidates[i]
                 used += 1
-    points[used : used + len(others)] = others
+    points[used:] = others
 
 
 @kernel
-def _bilinear(grid, x, y):
-    """Value of `grid` (h, w) at x, y in [0, 1]; zero outside, as `grid_sample` with `align_corners=False`."""
-    height, width = grid.shape
-    u = x * np.float32(width) - np.float32(0.5)
-    v = y * np.float32(height) - np.float32(0.5)
-    left = math.floor(u)
-    top = math.floor(v)
-    across = u - left
-    down = v - top
-    value = 0.0
-    if top >= 0:
-        if left >= 0:
-            value += (1 - across) * (1 - down) * grid[top, left]
-        if left + 1 < width:
-            value += across * (1 - down) * grid[top, left + 1]
-    if top + 1 < height:
-        if left >= 0:
-            value += (1 - across) * down * grid[top + 1, left]
-        if left + 1 < width:
-            value += across * down * grid[top + 1, left + 1]
-    return value
+def _bilinear(rimmed, x, y):
+    """Value at x, y in [0, 1] of the map inside the rim (1 + h + 1, 1 + w + 1), as `grid_sample` with zeros outside."""
+    u = x * np.float32(rimmed.shape[1] - 2) + _HALF
+    v = y * np.float32(rimmed.shape[0] - 2) + _HALF
+    left, top = np.int32(u), np.int32(v)
+    across, down = u - np.float32(left), v - np.float32(top)
+    upper = rimmed[top, left] + across * (rimmed[top, left + 1] - rimmed[top, left])
+    lower = rimmed[top + 1, left] + across * (rimmed[top + 1, left + 1] - rimmed[top + 1, left])
+    return upper + down * (lower - upper)
 
 
 @kernel
-def _spread(grid, x, y, amount):
+def _spread(rimmed, x, y, amount):
     """Add `amount` to the pixels that `_bilinear` reads, by their weights."""
-    height, width = grid.shape
-    u = x * np.float32(width) - np.float32(0.5)
-    v = y * np.float32(height) - np.float32(0.5)
-    left = math.floor(u)
-    top = math.floor(v)
-    across = u - left
-    down = v - top
-    if top >= 0:
-        if left >= 0:
-            grid[top, left] += (1 - across) * (1 - down) * amount
-        if left + 1 < width:
-            grid[top, left + 1] += across * (1 - down) * amount
-    if top + 1 < height:
-        if left >= 0:
-            grid[top + 1, left] += (1 - across) * down * amount
-        if left + 1 < width:
-            grid[top + 1, left + 1] += across * down * amount
+    u = x * np.float32(rimmed.shape[1] - 2) + _HALF
+    v = y * np.float32(rimmed.shape[0] - 2) + _HALF
+    left, top = np.int32(u), np.int32(v)
+    across, down = u - np.float32(left), v - np.float32(top)
+    above, below = (_ONE - down) * amount, down * amount
+    rimmed[top, left] += (_ONE - across) * above
+    rimmed[top, left + 1] += across * above
+    rimmed[top + 1, left] += (_ONE - across) * below
+    rimmed[top + 1, left + 1] += across * below
 
 
 @kernel
 def _bilinear_bit(bits, width, x, y):
-    """`_bilinear` of a packed mask (H, W / 8)."""
-    height = bits.shape[0]
-    u = x * np.float32(width) - np.float32(0.5)
-    v = y * np.float32(height) - np.float32(0.5)
-    left = math.floor(u)
-    top = math.floor(v)
-    across = u - left
-    down = v - top
-    value = 0.0
-    for row in range(max(top, 0), min(top + 2, height)):
-        weight = down if row > top else 1 - down
-        for column in range(max(left, 0), min(left + 2, width)):
-            if (bits[row, column >> 3] >> (7 - (column & 7))) & 1:
-                value += weight * (across if column > left else 1 - across)
-    return value
+    """As `_bilinear`, of a packed mask (H, W / 8) without a rim."""
+    u = x * np.float32(width) + _HALF
+    v = y * np.float32(bits.shape[0]) + _HALF
+    right, bottom = np.int32(u), np.int32(v)
+    across, down = u - np.float32(right), v - np.float32(bottom)
+    upper = _pair(bits, width, bottom - 1, right, across)
+    lower = _pair(bits, width, bottom, right, across)
+    return upper + down * (lower - upper)
+
+
+@kernel
+def _pair(bits, width, row, right, across):
+    """Row `row` between the pixels `right - 1` and `right`; zero outside."""
+    if row < 0 or row >= bits.shape[0]:
+        return np.float32(0)
+    first, second = np.float32(0), np.float32(0)
+    if right >= 1:
+        first = np.float32((bits[row, (right - 1) >> 3] >> (7 - ((right - 1) & 7))) & 1)
+    if right < width:
+        second = np.float32((bits[row, right >> 3] >> (7 - (right & 7))) & 1)
+    return first + across * (second - first)

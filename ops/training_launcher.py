@@ -6,6 +6,7 @@ starts all of them anew when one dies; the loop then goes on from its own last c
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -99,12 +100,12 @@ def _cluster(workers: Workers) -> Iterator[None]:
     address = workers.address or os.environ.get("RAY_ADDRESS")
     with tempfile.TemporaryDirectory(prefix="unsam-ray-") as scratch:
         if address:
-            ray.init(address=address, logging_level="ERROR")
+            ray.init(address=address, logging_level=logging.ERROR)
         else:
             ray.init(
                 address="local",
                 include_dashboard=False,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
                 object_store_memory=_LOCAL_OBJECT_STORE,
                 _temp_dir=scratch,
             )

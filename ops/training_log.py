@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -98,7 +99,7 @@ class TrainingLog:
         for name, value in entry.items():
             if name != "step":
                 self._events.add_scalar(name, value, int(entry["step"]))
-        shown = {
+        shown: dict[str, Any] = {
             "loss": f"{entry.get('loss', float('nan')):.3f}",
             "speed": f"{entry['images_per_second']:.1f}",
             "waiting": f"{entry['waiting']:.0%}",

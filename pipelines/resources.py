@@ -17,7 +17,7 @@ from stores.home import Home
 class HomeResource(dg.ConfigurableResource[Home]):
     """The root of all state."""
 
-    url: str = Field("", description="path or URL; empty takes UNSAM_HOME, else ./.unsam")
+    url: str = Field(default="", description="path or URL; empty takes UNSAM_HOME, else ./.unsam")
 
     def create_resource(self, context: dg.InitResourceContext) -> Home:
         return Home(self.url) if self.url else Home.from_environment()
@@ -26,10 +26,10 @@ class HomeResource(dg.ConfigurableResource[Home]):
 class LabellingResource(dg.ConfigurableResource[Labelling]):
     """Which settings a run uses; the launchpad, schedules and sensors may change them in the run's config."""
 
-    preset: str = Field(DEFAULT_PRESET, description="default, paper, released or small (configs/)")
+    preset: str = Field(default=DEFAULT_PRESET, description="default, paper, released or small (configs/)")
     settings: dict[str, Any] = Field(default_factory=dict, description="what differs, such as {divide: {max_masks: 5}}")
     overrides: list[str] = Field(default_factory=list, description="single values, such as divide.max_masks=5")
-    force: bool = Field(False, description="compute again what is fresh")
+    force: bool = Field(default=False, description="compute again what is fresh")
 
     def create_resource(self, context: dg.InitResourceContext) -> Labelling:
         return Labelling(resolve_settings(self.preset, self.settings, self.overrides), self.force)
@@ -38,10 +38,12 @@ class LabellingResource(dg.ConfigurableResource[Labelling]):
 class FanoutResource(dg.ConfigurableResource[Fanout]):
     """The pool of Ray actors; it starts when a stage has work, on RAY_ADDRESS or on this machine."""
 
-    address: str = Field("", description="Ray cluster; empty takes RAY_ADDRESS, else starts a local one")
-    actors: int = Field(0, description="how many; 0 fills the GPUs, or the cores where there is none")
-    gpus_per_actor: float = Field(-1, description="share of a GPU that an actor holds, such as 0.5; below 0 decides")
-    cpus_per_actor: int = Field(1, description="cores that an actor holds")
+    address: str = Field(default="", description="Ray cluster; empty takes RAY_ADDRESS, else starts a local one")
+    actors: int = Field(default=0, description="how many; 0 fills the GPUs, or the cores where there is none")
+    gpus_per_actor: float = Field(
+        default=-1, description="share of a GPU an actor holds, as 0.5; -1 decides"
+    )
+    cpus_per_actor: int = Field(default=1, description="cores that an actor holds")
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Fanout]:

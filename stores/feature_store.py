@@ -36,7 +36,7 @@ class FeatureShardWriter(ShardWriter):
         super().__init__(versions, version, image_keys)
         self.precision = precision
 
-    def add(self, key: str, tokens: np.ndarray) -> None:
+    def add(self, key: str, content: np.ndarray) -> None:
         """Keep the tokens of one image, floating (h, w, C) with the same C for all images of the shard.
 
         Raises:
@@ -44,12 +44,12 @@ class FeatureShardWriter(ShardWriter):
                 finite, or too large for half precision.
             OutOfSpace: they do not fit; what was added before stays.
         """
-        if tokens.ndim != 3 or not tokens.size:
-            raise ValueError(f"tokens of {key} have shape {tokens.shape}; (h, w, C) is expected")
-        if not np.isfinite(tokens).all() or np.abs(tokens).max() > np.finfo(np.float16).max:
+        if content.ndim != 3 or not content.size:
+            raise ValueError(f"tokens of {key} have shape {content.shape}; (h, w, C) is expected")
+        if not np.isfinite(content).all() or np.abs(content).max() > np.finfo(np.float16).max:
             raise ValueError(f"tokens of {key} are not finite in half precision")
-        grid = np.array(tokens.shape[:2], np.int32)
-        rows = tokens.reshape(-1, tokens.shape[2])
+        grid = np.array(content.shape[:2], np.int32)
+        rows = content.reshape(-1, content.shape[2])
         if self.precision == "int8":
             values, scales = quantise_int8(rows)
             self._add(key, {"grid": grid, "tokens": values, "scales": scales})

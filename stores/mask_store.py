@@ -21,17 +21,17 @@ class MaskShardWriter(ShardWriter):
 
     format = "masks"
 
-    def add(self, key: str, masks: MaskSet) -> None:
+    def add(self, key: str, content: MaskSet) -> None:
         """Keep the masks of one image; they survive a kill from here on.
 
         Raises:
             ValueError: the key is not of this shard, the version is published, or the masks contradict themselves.
             OutOfSpace: they do not fit; what was added before stays.
         """
-        check_masks(masks, key)
-        columns = {name: getattr(masks, name) for name in COLUMN_DTYPES}
-        arrays = {"size": np.array(masks.size, np.int32), "boxes": masks.boxes, "offsets": masks.offsets, **columns}
-        self._add(key, {**arrays, "bits": masks.bits})
+        check_masks(content, key)
+        columns = {name: getattr(content, name) for name in COLUMN_DTYPES}
+        arrays = {"size": np.array(content.size, np.int32), "boxes": content.boxes, "offsets": content.offsets}
+        self._add(key, {**arrays, **columns, "bits": content.bits})
 
     def _write_arrays(self, group: GroupWriter, keys: list[str]) -> None:
         bits = group.stream("bits", np.dtype(np.uint8))

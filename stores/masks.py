@@ -82,7 +82,7 @@ class MaskSet:
         offsets = np.zeros(len(crops) + 1, np.int64)
         np.cumsum([len(part) for part in packed], out=offsets[1:])
         bits = np.concatenate(packed) if packed else np.zeros(0, np.uint8)
-        return cls(tuple(size), boxes, bits, offsets, **_filled_columns(len(crops), columns))
+        return cls((int(size[0]), int(size[1])), boxes, bits, offsets, **_filled_columns(len(crops), columns))
 
     @classmethod
     def from_dense(cls, masks: Iterable[np.ndarray], size: tuple[int, int], **columns: object) -> MaskSet:
@@ -129,7 +129,7 @@ class MaskSet:
     def with_columns(self, **columns: object) -> MaskSet:
         """The same masks with some columns replaced; each a scalar or (n,)."""
         filled = _filled_columns(len(self), columns)
-        return replace(self, **{name: filled[name] for name in columns})
+        return replace(self, **{name: filled[name] for name in columns})  # type: ignore[arg-type]
 
 
 def concatenate(parts: Sequence[MaskSet]) -> MaskSet:

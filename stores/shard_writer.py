@@ -94,5 +94,9 @@ class ShardWriter(ABC):
         self._parts.write(key, arrays)
 
     @abstractmethod
+    def add(self, key: str, content: Any) -> None:
+        """Keep what was computed for one image, so that it survives this process."""
+
+    @abstractmethod
     def _write_arrays(self, group: GroupWriter, keys: list[str]) -> None:
         """Write the arrays of all `keys`, read part by part from `self._parts`."""

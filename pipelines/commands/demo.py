@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.commands.console import err, out, table
 from pipelines.commands.run import MASKS
@@ -16,6 +17,9 @@ from stores.images import decode_image
 from stores.manifests import source_of
 from stores.mask_store import open_masks
 from stores.masks import MaskSet
+
+if TYPE_CHECKING:
+    from ops.report import ReportItem
 
 LAYERS = {"objects": "ncut_masks", "hierarchy": MASKS}
 
@@ -45,10 +49,11 @@ def demo(output: Path, preset: str) -> int:
         }
         for _, key, objects, masks in _masks(home, shards)
     ]
+    total = sum(len(masks) for _, _, _, masks in _masks(home, shards))
     seconds = time.perf_counter() - begun
     page = write_report(output / "index.html", _items(home, shards), "Six photos nobody labelled", rows)
     out.print(table("Masks", list(rows[0]), [list(row.values()) for row in rows]))
-    out.print(f"{sum(int(row['masks']) for row in rows):,} masks of {len(rows)} photos in {seconds:.0f} s")
+    out.print(f"{total:,} masks of {len(rows)} photos in {seconds:.0f} s")
     out.print(f"Open [bold]{page}[/bold] and slide from fine to coarse.")
     return 0
 
@@ -60,7 +65,7 @@ def _masks(home: Home, shards: list[str]) -> Iterator[tuple[str, str, MaskSet, M
             yield shard, key, objects[key], hierarchy[key]
 
 
-def _items(home: Home, shards: list[str]) -> Iterator[object]:
+def _items(home: Home, shards: list[str]) -> Iterator[ReportItem]:
     from ops.report import ReportItem
     from ops.sample_photos import credit_of
 
