@@ -1,7 +1,5 @@
 """Blocking checks of what each stage stored: a version that fails one is withdrawn, and no later stage sees it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 

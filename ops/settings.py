@@ -119,10 +119,3 @@ class LabelSettings(Section):
     conquer: ConquerSettings = ConquerSettings()
     pixel_tree: PixelTreeSettings = PixelTreeSettings()
     limits: LimitSettings = LimitSettings()
-
-
-class Labelling(Section):
-    """What one run is to do: resolved settings, and whether to compute again what is fresh."""
-
-    settings: LabelSettings
-    force: bool = False

@@ -2,6 +2,12 @@
 
 import dagster as dg
 
+from assets.checks import (
+    dino_features_checks,
+    hierarchical_masks_checks,
+    ncut_masks_checks,
+    shard_manifest_checks,
+)
 from assets.dino_features import dino_features
 from assets.hierarchical_masks import hierarchical_masks
 from assets.ncut_masks import ncut_masks
@@ -12,6 +18,7 @@ from pipelines.resources import FanoutResource, HomeResource, LabellingResource
 
 defs = dg.Definitions(
     assets=[shard_manifest, dino_features, ncut_masks, hierarchical_masks],
+    asset_checks=[shard_manifest_checks, dino_features_checks, ncut_masks_checks, hierarchical_masks_checks],
     jobs=[label_shards],
     executor=dg.in_process_executor,
     resources={

@@ -40,9 +40,7 @@ class FanoutResource(dg.ConfigurableResource[Fanout]):
 
     address: str = Field(default="", description="Ray cluster; empty takes RAY_ADDRESS, else starts a local one")
     actors: int = Field(default=0, description="how many; 0 fills the GPUs, or the cores where there is none")
-    gpus_per_actor: float = Field(
-        default=-1, description="share of a GPU an actor holds, as 0.5; -1 decides"
-    )
+    gpus_per_actor: float = Field(default=-1, description="share of a GPU an actor holds, as 0.5; -1 decides")
     cpus_per_actor: int = Field(default=1, description="cores that an actor holds")
 
     @contextmanager

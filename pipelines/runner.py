@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,17 +15,21 @@ JOB = "label_shards"
 
 @dataclass(frozen=True)
 class LabelRequest:
-    """Which settings a run is to use; resolved by `ops.presets.load_settings`."""
+    """Which settings a run is to use; resolved by `ops.presets.resolve_settings`.
+
+    Attributes:
+        values: of the user's own settings file.
+    """
 
     preset: str = "default"
-    config_file: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     force: bool = False
 
     def resource_config(self) -> dict[str, Any]:
         return {
             "preset": self.preset,
-            "config_file": self.config_file or "",
+            "settings": dict(self.values),
             "overrides": list(self.overrides),
             "force": self.force,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ops.presets import SettingsError, load_settings
+from ops.presets import SettingsError, read_settings_file, resolve_settings
 from pipelines.commands.console import errors_in_one_line
 from pipelines.runner import LabelRequest
 
@@ -16,7 +16,7 @@ def request_of(
     """A request whose settings resolve; a wrong one ends the command with its reason."""
     extra = [f"backbone.name={backbone}"] if backbone else []
     extra += [f"recipe={recipe}"] if recipe else []
-    config_file = str(config.absolute()) if config else None
     with errors_in_one_line(SettingsError):
-        load_settings(preset, config_file, [*overrides, *extra])
-    return LabelRequest(preset, config_file, (*overrides, *extra), force)
+        values = read_settings_file(config) if config else {}
+        resolve_settings(preset, values, [*overrides, *extra])
+    return LabelRequest(preset, values, (*overrides, *extra), force)
