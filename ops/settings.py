@@ -111,7 +111,7 @@ class LimitSettings(Section):
 class LabelSettings(Section):
     """Everything that decides which masks an image gets."""
 
-    recipe: Literal["paper", "pixel_tree"] = "paper"
+    recipe: Literal["paper", "pixel_tree"] = "pixel_tree"
     backbone: BackboneSettings = BackboneSettings()
     features: FeatureSettings = FeatureSettings()
     divide: DivideSettings = DivideSettings()

@@ -107,6 +107,7 @@ def _best_triplets(tree: MergeTree, edges: np.ndarray, excess: np.ndarray, most:
     one, two = order[one], order[two]
     _, start, stop = _leaf_order(tree.children, tree.parent, tree.leaf_count)
     apart = (stop[end[one]] <= start[end[two]]) | (stop[end[two]] <= start[end[one]])
+    apart &= _lived_together(tree, end[one], end[two])
     one, two = one[apart], two[apart]
     best = np.argsort(excess[pair[one]] + excess[pair[two]], kind="stable")[:most]
     one, two = one[best], two[best]
@@ -124,6 +125,12 @@ def _pairs_within_groups(sorted_keys: np.ndarray) -> tuple[np.ndarray, np.ndarra
         firsts.append(begin + i)
         seconds.append(begin + j)
     return np.concatenate(firsts), np.concatenate(seconds)
+
+
+def _lived_together(tree: MergeTree, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Whether nodes a and b were regions at one time, so that the tree has their common border, elementwise."""
+    merged = np.where(tree.parent >= 0, tree.parent, len(tree.area))
+    return np.maximum(a, b) < np.minimum(merged[a], merged[b])
 
 
 def _edge_between(tree: MergeTree, a: np.ndarray, b: np.ndarray) -> np.ndarray:
