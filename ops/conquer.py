@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.backbone import Backbone
+from models.backbone import Backbone, BackboneDefaults
 from ops.features import extract
 from ops.mask_tree import build_tree
 from ops.merge import merge_levels
 from ops.nms import suppress
-from ops.parts import Part, parts_of_partition, parts_one_by_one
+from ops.parts import Part, parts_of_leaves, parts_one_by_one
+from ops.refine import refine_leaves, refine_masks
 from ops.settings import ConquerSettings, LabelSettings
+from ops.upsample import upsample_labels
 from stores.masks import SOURCES, MaskSet, concatenate
 
 _CONQUER = SOURCES.index("conquer")
@@ -64,12 +66,11 @@ def conquer_image(
             tokens = extract(backbone, [image], settings.backbone.size)[0]
         regions.append(Region((0, 0), np.ones(image.shape[:2], bool)))
         grids.append(tokens)
-    thetas = conquer.thetas or backbone.defaults.thetas
     found = [
-        parts_of_region(region, grid, thetas, divide.size, conquer, backbone.defaults.centre)
+        parts_of_region(image, region, grid, settings, backbone.defaults)
         for region, grid in zip(regions, grids, strict=True)
     ]
-    return build_tree(pool_masks(divide, found, conquer))
+    return build_tree(pool_masks(image, divide, found, settings))
 
 
 def divide_regions(divide: MaskSet, conquer: ConquerSettings) -> list[Region]:
@@ -93,32 +94,51 @@ def crop_tokens(
 
 
 def parts_of_region(
-    region: Region,
-    tokens: np.ndarray,
-    thetas: tuple[float, ...],
-    size: tuple[int, int],
-    conquer: ConquerSettings,
-    centre: bool,
+    image: np.ndarray, region: Region, tokens: np.ndarray, settings: LabelSettings, defaults: BackboneDefaults
 ) -> MaskSet:
-    """Parts of one region in the frame of the image of (H, W) `size`, suppressed among themselves if so set."""
-    if centre:
+    """Parts of one region of an (H, W, 3) image, in its frame, suppressed among themselves if so set.
+
+    With `conquer.refine` a CRF draws the region's finest clusters along the edges of the photo first, so that their
+    unions, the coarser parts, follow the same edges and still nest.
+    """
+    conquer = settings.conquer
+    thetas = conquer.thetas or defaults.thetas
+    if defaults.centre:
         tokens = tokens - tokens.mean(axis=(0, 1))
     levels = merge_levels(tokens, thetas, conquer.accumulate)
-    make = parts_of_partition if conquer.upsample == "partition" else parts_one_by_one
-    parts = make(levels, thetas, region.inside, conquer.min_size, conquer.coverage)
-    masks = _in_image(parts, region.corner, size)
+    if conquer.upsample == "each":
+        parts = parts_one_by_one(levels, thetas, region.inside, conquer.min_size, conquer.coverage)
+    else:
+        leaves = _leaf_pixels(levels[0], image, region, settings)
+        parts = parts_of_leaves(leaves, levels, thetas, region.inside, conquer.min_size, conquer.coverage)
+    masks = _in_image(parts, region.corner, image.shape[:2])
     if conquer.nms_scope == "region":
         masks = masks.take(suppress(masks, conquer.nms_iou, window=conquer.nms_window))
     return masks
 
 
-def pool_masks(divide: MaskSet, found: list[MaskSet], conquer: ConquerSettings) -> MaskSet:
-    """All masks of an image, the divide masks first; near copies are dropped, divide masks last of all."""
+def pool_masks(image: np.ndarray, divide: MaskSet, found: list[MaskSet], settings: LabelSettings) -> MaskSet:
+    """All masks of an image, the divide masks first; near copies are dropped, divide masks last of all.
+
+    Parts that were brought to pixels one by one are refined one by one here, as the papers have it (spec 3.3).
+    """
+    conquer = settings.conquer
     pool = concatenate([divide, *found])
-    if conquer.nms_scope == "region":
-        return pool
-    priority = pool.areas() + np.where(pool.source == _CONQUER, 0, np.prod(pool.size))
-    return pool.take(suppress(pool, conquer.nms_iou, window=conquer.nms_window, priority=priority))
+    if conquer.nms_scope == "image":
+        priority = pool.areas() + np.where(pool.source == _CONQUER, 0, np.prod(pool.size))
+        pool = pool.take(suppress(pool, conquer.nms_iou, window=conquer.nms_window, priority=priority))
+    if conquer.refine and conquer.upsample == "each":
+        parts = pool.source == _CONQUER
+        refined = refine_masks(image, pool.take(np.flatnonzero(parts)), settings.crf)
+        pool = concatenate([pool.take(np.flatnonzero(~parts)), refined])
+    return pool
+
+
+def _leaf_pixels(labels: np.ndarray, image: np.ndarray, region: Region, settings: LabelSettings) -> np.ndarray:
+    """Finest clusters (h, w) of a region in pixels."""
+    if settings.conquer.refine:
+        return refine_leaves(region.cut_from(image), labels, settings.crf, photo_side=max(image.shape[:2]))
+    return upsample_labels(labels, region.inside.shape)
 
 
 def _in_image(parts: list[Part], corner: tuple[int, int], size: tuple[int, int]) -> MaskSet:
