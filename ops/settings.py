@@ -92,6 +92,11 @@ class PixelTreeSettings(Section):
     max_leaves: int = Field(8000, ge=2, description="the boundary map is smoothed until there are no more superpixels")
     trees: int = Field(3, ge=1, le=3, description="how many merge trees of different weights")
     pairs: int = Field(1500, ge=0, description="unions of two neighbours proposed by each tree; 0 switches them off")
+    boundaries: Literal["multiscale", "sobel"] = Field("multiscale", description="what the superpixels follow")
+    deep_features: bool = Field(True, description="merge by the backbone's features too, not by pixels only")
+    ranked_by: tuple[Literal["size", "boundary", "separation", "compactness"], ...] = Field(
+        ("size", "boundary", "separation", "compactness"), description="what makes a mask's score"
+    )
     objects: bool = Field(True, description="propose MaskCut's objects too, snapped to the superpixels")
     object_taus: tuple[float, ...] = Field((0.1, 0.2, 0.35), description="edge thresholds of those cuts")
     triplets: int = Field(1500, ge=0, description="unions of three neighbours proposed by each tree; 0: none")

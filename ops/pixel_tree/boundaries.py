@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from skimage.color import rgb2lab
+from skimage.color import rgb2gray, rgb2lab
+from skimage.filters import sobel
 from skimage.transform import resize
 
 from ops.pixel_tree.half_disc import histogram_gradient
@@ -44,6 +45,13 @@ def find_boundaries(image: np.ndarray, first_stage: np.ndarray) -> Boundaries:
     detail = fine + 3 * _enlarge(half + 0.5 * quarter, size)
     feature = _enlarge(feature_strength(first_stage), size)
     return Boundaries(lab, np.stack([5 * fine, 3 * histogram, 6 * feature]), detail)
+
+
+def sobel_boundaries(image: np.ndarray) -> Boundaries:
+    """The same from the Sobel filter of brightness alone, in place of every cue."""
+    lab = rgb2lab(image).astype(np.float32)
+    strength = (5 * sobel(rgb2gray(image))).astype(np.float32)
+    return Boundaries(lab, np.stack([strength] * len(CUES)), strength)
 
 
 def _colour_gradient(lab: np.ndarray) -> np.ndarray:

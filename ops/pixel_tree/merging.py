@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
 import numpy as np
@@ -28,6 +28,10 @@ class MergeWeights:
     shallow: float
     deep: float
     size: float
+
+    def without_features(self) -> MergeWeights:
+        """The same with all that comes from the backbone switched off."""
+        return replace(self, boundary=(*self.boundary[:-1], 0.0), shallow=0.0, deep=0.0)
 
     def vector(self, stages: int) -> np.ndarray:
         """Weights of the raw terms: boundary cues, colour, histogram, then one a stage."""

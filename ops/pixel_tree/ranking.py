@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,6 +95,7 @@ def _parent_dissimilarity(tree: MergeTree) -> np.ndarray:
     return parted
 
 
-def scores_of(values: np.ndarray) -> np.ndarray:
-    """Scores in (0, 1), (m,) float32, of measures (m, len(MEASURES))."""
-    return (1 / (1 + np.exp(-(values @ np.array(WEIGHTS, np.float32))))).astype(np.float32)
+def scores_of(values: np.ndarray, used: Collection[str] = MEASURES) -> np.ndarray:
+    """Scores in (0, 1), (m,) float32, of measures (m, len(MEASURES)), of which only those named in `used` count."""
+    weights = [weight if name in used else 0.0 for name, weight in zip(MEASURES, WEIGHTS, strict=True)]
+    return (1 / (1 + np.exp(-(values @ np.array(weights, np.float32))))).astype(np.float32)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from models.backbone import Backbone
 from ops.mask_tree import build_tree
-from ops.pixel_tree.boundaries import find_boundaries
+from ops.pixel_tree.boundaries import find_boundaries, sobel_boundaries
 from ops.pixel_tree.full_size import labels_at_size, masks_of_sets
 from ops.pixel_tree.merging import MergeWeights, merge_regions
 from ops.pixel_tree.objects import object_sets
@@ -79,7 +79,8 @@ def working_image(image: np.ndarray, side: int) -> np.ndarray:
 
 def analyse(working: np.ndarray, stages: list[np.ndarray], options: PixelTreeSettings) -> tuple[Leaves, RegionGraph]:
     """Leaves and their graph, from the working image and its stage maps."""
-    boundaries = find_boundaries(working, stages[0])
+    plain = options.boundaries == "sobel"
+    boundaries = sobel_boundaries(working) if plain else find_boundaries(working, stages[0])
     labels = segment_leaves(boundaries.detail, options.max_leaves)
     return describe_leaves(labels, boundaries.lab, stages), connect(labels, boundaries.cues)
 
@@ -91,7 +92,7 @@ def propose_all(
     sets, measures = [], []
     separation = 0.0
     for weights in TREES[: options.trees]:
-        tree = merge_regions(leaves, graph, weights)
+        tree = merge_regions(leaves, graph, weights if options.deep_features else weights.without_features())
         candidates = propose(tree, options)
         sets.append(leaf_sets(tree, candidates))
         measures.append(measure(tree, candidates, leaves, graph))
@@ -100,4 +101,6 @@ def propose_all(
         sets.append(object_sets(deepest, leaves, divide, options.object_taus))
         measures.append(measure_sets(sets[-1], leaves, graph, separation))
     values = np.concatenate([part.values for part in measures])
-    return Proposals(join_sets(sets), np.concatenate([part.area for part in measures]), values, scores_of(values))
+    return Proposals(
+        join_sets(sets), np.concatenate([part.area for part in measures]), values, scores_of(values, options.ranked_by)
+    )

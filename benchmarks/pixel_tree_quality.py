@@ -1,0 +1,186 @@
+"""Average recall of label recipes on photos with human masks: `pixel_tree`, each lead switched off, cheap rivals.
+
+python -m benchmarks.pixel_tree_quality --data ../shared/data --cache FOLDER [--set coco_val] [--images 20]
+
+Masks are kept in the cache folder, one file an image and variant, so that a run that was cut off goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.machine import describe_machine
+from benchmarks.quality_rivals import felzenszwalb_three_scales, superpixels_and_boxes
+from benchmarks.quality_sets import SETS, load_set, read_photo
+from models.backbone import Backbone
+from models.backbones import load_backbone
+from ops import pixel_tree
+from ops.ground_truth import GroundTruth, GroundTruthImage
+from ops.metrics import recall_by_image
+from ops.presets import load_settings
+from ops.recipes import divide, hierarchy
+from ops.settings import LabelSettings
+from stores.masks import MaskSet
+
+Labeller = Callable[[np.ndarray, Backbone], MaskSet]
+_OFFLINE = ("backbone.name=augnet_resnet50", "divide.tau=null", "conquer.thetas=null")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table: what it is called, how it labels, and all that its masks depend on."""
+
+    name: str
+    label: Labeller
+    identity: str
+
+    def folder(self) -> str:
+        return hashlib.sha256(f"{self.name}\n{self.identity}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Score:
+    """AR@1000 and AR@100 in % with bootstrap standard errors over images, and masks an image."""
+
+    recall: tuple[float, float]
+    error: tuple[float, float]
+    masks: float
+
+    def __str__(self) -> str:
+        pairs = zip(self.recall, self.error, strict=True)
+        return " / ".join(f"{recall:5.1f} ± {error:.1f}" for recall, error in pairs) + f" / {self.masks:4.0f}"
+
+
+class RememberingBackbone(Backbone):
+    """A backbone that computes each input once, until it is told to forget."""
+
+    def __init__(self, inner: Backbone) -> None:
+        super().__init__(inner.name, inner.stride, inner.dim, inner.defaults)
+        self.inner = inner
+        self.answers: dict[tuple[str, bytes], object] = {}
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self._answer("forward", pixels, self.inner)
+
+    def stages(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        return self._answer("stages", pixels, self.inner.stages)
+
+    def forget(self) -> None:
+        self.answers.clear()
+
+    def _answer(self, name: str, pixels: torch.Tensor, compute: Callable) -> object:
+        key = name, hashlib.sha256(pixels.numpy().tobytes()).digest()
+        if key not in self.answers:
+            self.answers[key] = compute(pixels)
+        return self.answers[key]
+
+
+def recipe_variant(name: str, overrides: Iterable[str] = (), preset: str = "default") -> Variant:
+    """A recipe of the pipeline, with settings from a preset and overrides, on the offline backbone."""
+    settings = load_settings(preset, overrides=[*_OFFLINE, *overrides])
+    code = _code_digest() if settings.recipe == "pixel_tree" else ""
+    return Variant(name, partial(_run_recipe, settings), settings.model_dump_json() + code)
+
+
+def main_variants() -> list[Variant]:
+    return [
+        recipe_variant("pixel_tree"),
+        recipe_variant("paper preset", preset="paper"),
+        recipe_variant("paper recipe, whole image too", ["recipe=paper"]),
+        Variant("Felzenszwalb, three scales", lambda image, _: felzenszwalb_three_scales(image), "1"),
+        Variant("Felzenszwalb + SLIC + boxes", lambda image, _: superpixels_and_boxes(image), "1"),
+    ]
+
+
+def ablations() -> list[Variant]:
+    """Each lead of `pixel_tree` switched off in turn."""
+    changes = {
+        "one tree": "trees=1",
+        "no pairs, no triplets": "pairs=0 triplets=0",
+        "no triplets": "triplets=0",
+        "no objects": "objects=false",
+        "boundaries by Sobel": "boundaries=sobel",
+        "no deep features": "deep_features=false",
+        "ranked by size only": "ranked_by=[size]",
+        "ranked without separation": "ranked_by=[size,boundary,compactness]",
+        "ranked without size": "ranked_by=[boundary,separation,compactness]",
+    }
+    return [
+        recipe_variant(name, [f"pixel_tree.{change}" for change in changed.split()])
+        for name, changed in changes.items()
+    ]
+
+
+def label_set(variants: list[Variant], truth: GroundTruth, backbone: Backbone, cache: Path) -> list[dict[int, MaskSet]]:
+    """Masks of every image by every variant; the backbone sees each image once for all of them."""
+    remembering = RememberingBackbone(backbone)
+    found: list[dict[int, MaskSet]] = [{} for _ in variants]
+    for image in truth.images:
+        remembering.forget()
+        for variant, masks in zip(variants, found, strict=True):
+            masks[image.image_id] = _cached(variant, image, remembering, cache)
+    return found
+
+
+def score(masks: Mapping[int, MaskSet], truth: GroundTruth) -> Score:
+    by_image = [recall_by_image(masks, truth, limit) for limit in (1000, 100)]
+    return Score(
+        recall=(100 * by_image[0].pooled(), 100 * by_image[1].pooled()),
+        error=(100 * by_image[0].standard_error(), 100 * by_image[1].standard_error()),
+        masks=float(np.mean([len(found) for found in masks.values()])),
+    )
+
+
+def _run_recipe(settings: LabelSettings, image: np.ndarray, backbone: Backbone) -> MaskSet:
+    return hierarchy(image, divide(image, backbone, settings), backbone, settings)
+
+
+def _cached(variant: Variant, image: GroundTruthImage, backbone: Backbone, cache: Path) -> MaskSet:
+    path = cache / variant.folder() / f"{image.path.stem}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as stored:
+            return MaskSet(**{field.name: stored[field.name] for field in fields(MaskSet)} | {"size": image.size})
+    masks = variant.label(read_photo(image), backbone)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial_path = path.with_suffix(".partial.npz")
+    np.savez(partial_path, **{field.name: np.asarray(getattr(masks, field.name)) for field in fields(MaskSet)})
+    partial_path.replace(path)
+    return masks
+
+
+def _code_digest() -> str:
+    """Changes whenever the recipe's code does."""
+    sources = sorted(Path(pixel_tree.__file__).parent.glob("*.py"))
+    return hashlib.sha256(json.dumps([source.read_text() for source in sources]).encode()).hexdigest()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--set", action="append", choices=SETS, dest="sets")
+    parser.add_argument("--images", type=int, help="only so many images of each set, spread evenly")
+    parser.add_argument("--only", action="append", help="only rows of these names")
+    arguments = parser.parse_args()
+    variants = [v for v in main_variants() + ablations() if not arguments.only or v.name in arguments.only]
+    print(describe_machine())
+    print("class-agnostic AR@1000 / AR@100 in % ± bootstrap standard error over images / masks an image")
+    backbone = load_backbone()
+    for name in arguments.sets or SETS[:3]:
+        truth = load_set(name, arguments.data, arguments.cache, arguments.images)
+        print(f"\n{name}: {len(truth.images)} images, {len(truth.masks)} human masks", flush=True)
+        for variant, masks in zip(variants, label_set(variants, truth, backbone, arguments.cache / name), strict=True):
+            print(f"{variant.name:32} {score(masks, truth)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
