@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets import metadata
-from assets.partitions import BACKFILL, GPU_POOL, GROUP, RETRY, SHARDS
+from assets.partitions import GPU_POOL, GROUP, RETRY, SHARDS
 from ops.fanout import Fanout
 from ops.feature_stage import feature_provenance, feature_shard
 from ops.presets import Labelling
@@ -19,7 +19,6 @@ CODE_VERSION = "1"
     code_version=CODE_VERSION,
     kinds={"pytorch", "zarr"},
     pool=GPU_POOL,
-    backfill_policy=BACKFILL,
     retry_policy=RETRY,
 )
 def dino_features(

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets import metadata
-from assets.partitions import BACKFILL, GPU_POOL, GROUP, RETRY, SHARDS
+from assets.partitions import GPU_POOL, GROUP, RETRY, SHARDS
 from ops.fanout import Fanout
 from ops.mask_stages import divide_provenance, divide_shard, mask_sheet
 from ops.presets import Labelling
@@ -20,7 +20,6 @@ CODE_VERSION = "1"
     code_version=CODE_VERSION,
     kinds={"zarr"},
     pool=GPU_POOL,
-    backfill_policy=BACKFILL,
     retry_policy=RETRY,
 )
 def ncut_masks(

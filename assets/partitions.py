@@ -5,5 +5,4 @@ import dagster as dg
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
 GROUP = "labels"
 GPU_POOL = "gpu"
-BACKFILL = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)

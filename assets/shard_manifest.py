@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets import metadata
-from assets.partitions import BACKFILL, GROUP, RETRY, SHARDS
+from assets.partitions import GROUP, RETRY, SHARDS
 from ops.manifest_stage import refresh_manifest
 from ops.presets import Labelling
 from stores.home import Home
@@ -15,7 +15,6 @@ from stores.manifests import source_of
     group_name=GROUP,
     code_version="1",
     kinds={"json"},
-    backfill_policy=BACKFILL,
     retry_policy=RETRY,
 )
 def shard_manifest(

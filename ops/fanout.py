@@ -105,7 +105,7 @@ class Fanout:
         count = len(items) if isinstance(items, Sized) else None
         if count == 0:
             return
-        self._connect()
+        self.connect()
         cores_apart = self._seat_actors(count)
         actors = len(self._seats)
         ledger = Ledger(items, window or WINDOW_PER_ACTOR * actors, ordered, patience=PATIENCE + 2 * actors)
@@ -135,7 +135,8 @@ class Fanout:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
 
-    def _connect(self) -> None:
+    def connect(self) -> None:
+        """Attach to the cluster, or start the local one: what every later pool of this process then uses too."""
         with _environment(QUIET if self.address else QUIET | LOOPBACK):
             import ray
 

@@ -10,7 +10,10 @@ from typing import Any
 
 import dagster as dg
 
+from ops.fanout import Fanout
+
 JOB = "label_shards"
+_WRAPPERS = ("RetryRequestedFromPolicy", "DagsterExecutionStepExecutionError")
 
 
 @dataclass(frozen=True)
@@ -69,21 +72,24 @@ def materialise(
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         "resources": {"labelling": {"config": request.resource_config()}},
     }
-    for shard in shards:
-        begun = time.perf_counter()
-        result = job.execute_in_process(
-            instance=instance,
-            partition_key=shard,
-            asset_selection=selection,
-            run_config=run_config,
-            raise_on_error=False,
-        )
-        yield ShardRun(
-            shard=shard,
-            error=None if result.success else _reason(result),
-            seconds=time.perf_counter() - begun,
-            metadata=_metadata(result),
-        )
+    with Fanout() as cluster:
+        if len(shards) > 1:
+            cluster.connect()
+        for shard in shards:
+            begun = time.perf_counter()
+            result = job.execute_in_process(
+                instance=instance,
+                partition_key=shard,
+                asset_selection=selection,
+                run_config=run_config,
+                raise_on_error=False,
+            )
+            yield ShardRun(
+                shard=shard,
+                error=None if result.success else _reason(result),
+                seconds=time.perf_counter() - begun,
+                metadata=_metadata(result),
+            )
 
 
 def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
@@ -96,13 +102,13 @@ def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
-    """The innermost error of the first step that failed, in one line."""
+    """The error that the first failed step raised, in one line."""
     for event in result.get_step_failure_events():
         error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
+        while error is not None and error.cause is not None and error.cls_name in _WRAPPERS:
             error = error.cause
         if error is not None:
-            return error.message.strip().splitlines()[0]
+            return error.message.strip().splitlines()[0].partition(": ")[2] or str(error.cls_name)
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     if failed:
         return "; ".join(f"check {check.check_name} of {check.asset_key.to_user_string()} failed" for check in failed)

@@ -41,6 +41,8 @@ def label(request: LabelRequest, photos: Sequence[str], output: str, shard_size:
             raise FileNotFoundError(f"no images in {', '.join(photos)}{_skipped(found)}")
     done = _run_all(home, found.shards, request, [])
     good = [shard_run.shard for shard_run in done if shard_run.error is None]
+    if not good:
+        return 1
     keys = {shard: members_below(source_of(home, shard), photos) for shard in good}
     with errors_in_one_line(OutOfSpace, NoVersion):
         images, masks = export_coco(home, output, MASKS, good, keys)
