@@ -9,29 +9,28 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from benchmarks.machine import describe_machine
+from benchmarks.quality_cache import StoredBackbone, stored_masks
 from benchmarks.quality_rivals import felzenszwalb_three_scales, superpixels_and_boxes
 from benchmarks.quality_sets import SETS, load_set, read_photo
 from models.backbone import Backbone
 from models.backbones import load_backbone
 from ops import pixel_tree
-from ops.ground_truth import GroundTruth, GroundTruthImage
+from ops.ground_truth import GroundTruth
 from ops.metrics import recall_by_image
 from ops.presets import load_settings
 from ops.recipes import divide, hierarchy
 from ops.settings import LabelSettings
 from stores.masks import MaskSet
 
-Labeller = Callable[[np.ndarray, Backbone], MaskSet]
+Labeller = Callable[[np.ndarray, Backbone, Path], MaskSet]
 _OFFLINE = ("backbone.name=augnet_resnet50", "divide.tau=null", "conquer.thetas=null")
 
 
@@ -44,7 +43,7 @@ class Variant:
     identity: str
 
     def folder(self) -> str:
-        return hashlib.sha256(f"{self.name}\n{self.identity}".encode()).hexdigest()[:16]
+        return _digest(f"{self.name}\n{self.identity}")
 
 
 @dataclass(frozen=True)
@@ -60,30 +59,6 @@ class Score:
         return " / ".join(f"{recall:5.1f} ± {error:.1f}" for recall, error in pairs) + f" / {self.masks:4.0f}"
 
 
-class RememberingBackbone(Backbone):
-    """A backbone that computes each input once, until it is told to forget."""
-
-    def __init__(self, inner: Backbone) -> None:
-        super().__init__(inner.name, inner.stride, inner.dim, inner.defaults)
-        self.inner = inner
-        self.answers: dict[tuple[str, bytes], object] = {}
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self._answer("forward", pixels, self.inner)
-
-    def stages(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        return self._answer("stages", pixels, self.inner.stages)
-
-    def forget(self) -> None:
-        self.answers.clear()
-
-    def _answer(self, name: str, pixels: torch.Tensor, compute: Callable) -> object:
-        key = name, hashlib.sha256(pixels.numpy().tobytes()).digest()
-        if key not in self.answers:
-            self.answers[key] = compute(pixels)
-        return self.answers[key]
-
-
 def recipe_variant(name: str, overrides: Iterable[str] = (), preset: str = "default") -> Variant:
     """A recipe of the pipeline, with settings from a preset and overrides, on the offline backbone."""
     settings = load_settings(preset, overrides=[*_OFFLINE, *overrides])
@@ -96,8 +71,8 @@ def main_variants() -> list[Variant]:
         recipe_variant("pixel_tree"),
         recipe_variant("paper preset", preset="paper"),
         recipe_variant("paper recipe, whole image too", ["recipe=paper"]),
-        Variant("Felzenszwalb, three scales", lambda image, _: felzenszwalb_three_scales(image), "1"),
-        Variant("Felzenszwalb + SLIC + boxes", lambda image, _: superpixels_and_boxes(image), "1"),
+        Variant("Felzenszwalb, three scales", lambda image, *_: felzenszwalb_three_scales(image), "1"),
+        Variant("Felzenszwalb + SLIC + boxes", lambda image, *_: superpixels_and_boxes(image), "1"),
     ]
 
 
@@ -122,12 +97,14 @@ def ablations() -> list[Variant]:
 
 def label_set(variants: list[Variant], truth: GroundTruth, backbone: Backbone, cache: Path) -> list[dict[int, MaskSet]]:
     """Masks of every image by every variant; the backbone sees each image once for all of them."""
-    remembering = RememberingBackbone(backbone)
+    stored = StoredBackbone(backbone, cache / "stages")
     found: list[dict[int, MaskSet]] = [{} for _ in variants]
     for image in truth.images:
-        remembering.forget()
+        photo = read_photo(image)
         for variant, masks in zip(variants, found, strict=True):
-            masks[image.image_id] = _cached(variant, image, remembering, cache)
+            path = cache / variant.folder() / f"{image.path.stem}.npz"
+            masks[image.image_id] = stored_masks(path, partial(variant.label, photo, stored, cache))
+        stored.forget()
     return found
 
 
@@ -140,27 +117,22 @@ def score(masks: Mapping[int, MaskSet], truth: GroundTruth) -> Score:
     )
 
 
-def _run_recipe(settings: LabelSettings, image: np.ndarray, backbone: Backbone) -> MaskSet:
-    return hierarchy(image, divide(image, backbone, settings), backbone, settings)
+def _run_recipe(settings: LabelSettings, image: np.ndarray, backbone: Backbone, folder: Path) -> MaskSet:
+    parts = settings.divide.model_dump_json() + settings.crf.model_dump_json() + str(settings.backbone.size)
+    pixels = hashlib.sha256(image.tobytes()).hexdigest()[:24]
+    path = folder / "divide" / _digest(parts) / f"{pixels}.npz"
+    objects = stored_masks(path, lambda: divide(image, backbone, settings))
+    return hierarchy(image, objects, backbone, settings)
 
 
-def _cached(variant: Variant, image: GroundTruthImage, backbone: Backbone, cache: Path) -> MaskSet:
-    path = cache / variant.folder() / f"{image.path.stem}.npz"
-    if path.exists():
-        with np.load(path, allow_pickle=False) as stored:
-            return MaskSet(**{field.name: stored[field.name] for field in fields(MaskSet)} | {"size": image.size})
-    masks = variant.label(read_photo(image), backbone)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial_path = path.with_suffix(".partial.npz")
-    np.savez(partial_path, **{field.name: np.asarray(getattr(masks, field.name)) for field in fields(MaskSet)})
-    partial_path.replace(path)
-    return masks
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _code_digest() -> str:
     """Changes whenever the recipe's code does."""
     sources = sorted(Path(pixel_tree.__file__).parent.glob("*.py"))
-    return hashlib.sha256(json.dumps([source.read_text() for source in sources]).encode()).hexdigest()
+    return _digest("".join(source.read_text() for source in sources))
 
 
 def main() -> None:

@@ -9,14 +9,14 @@ from skimage.segmentation import felzenszwalb, slic
 
 from stores.masks import MaskSet, concatenate
 
-_SCALES = (50, 150, 450)
+_SCALES = (100, 300, 900)
 _SEGMENTS = (50, 200)
 _BOXES_A_SIDE = (2, 3, 5, 8, 12)
-_LEAST_AREA = 20
+_LEAST_AREA = 100
 
 
 def felzenszwalb_three_scales(image: np.ndarray) -> MaskSet:
-    """All regions of three Felzenszwalb segmentations (sigma 0.8, min_size 20), larger ones first."""
+    """All regions of three Felzenszwalb segmentations (sigma 0.8, min_size 100), larger ones first."""
     return _larger_first(_regions(_segmentations(image)))
 
 
