@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from scipy import ndimage
@@ -47,7 +48,7 @@ def maskcut(tokens: np.ndarray, settings: DivideSettings, tau: float) -> TokenMa
     if not np.isfinite(tokens).all():
         raise ValueError("tokens hold values that are not finite")
     grid = tokens.shape[:2]
-    found = [(mask, cut) for mask, cut in _objects(tokens, settings, tau) if mask.any()][: settings.max_masks]
+    found = list(islice(_objects(tokens, settings, tau), settings.max_masks))
     return TokenMasks(
         masks=np.array([mask for mask, _ in found], bool).reshape(-1, *grid),
         eigenvalues=np.array([cut.eigenvalue for _, cut in found], np.float64),
@@ -75,8 +76,10 @@ def _objects(tokens: np.ndarray, settings: DivideSettings, tau: float) -> Iterat
                 return
             previous = np.zeros(grid, bool)
             continue
+        parts = [parts[0], *(part for part in parts[1:] if part.mean() > settings.min_area)]
         for part in parts:
-            yield part & ~painted, cut
+            if (part & ~painted).any():
+                yield part & ~painted, cut
         previous = np.any(parts, axis=0)
         painted = painted | previous
         paint = graph.remove if settings.painted == "remove" else graph.isolate

@@ -38,9 +38,11 @@ class DivideSettings(Section):
     painted: Literal["remove", "zero"] = "remove"
     overlap_with: Literal["union", "previous"] = "union"
     after_rejection: Literal["stop", "continue"] = "stop"
-    overlap_iou: float = 0.5
+    overlap_iou: float = Field(0.5, description="a mask that overlaps earlier ones more than this is rejected")
     min_area: float = Field(0.01, description="smallest mask, as a share of the image")
-    components: Literal["seed", "all"] = "seed"
+    components: Literal["seed", "all"] = Field(
+        "seed", description="of a cut's object side the seed's component only, or each that is not too small"
+    )
     tolerance: float = 1e-6
     refine: bool = True
 

@@ -9,6 +9,7 @@ from ops.eigen import dense_second_eigenvector, fix_sign, second_eigenvector
 from ops.features import normalise_tokens
 
 EPS = 1e-5
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def block_tokens(seed, count, blocks, noise, channels=16):
