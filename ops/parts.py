@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import find_objects
 
-from ops.upsample import upsample_labels, upsample_mask
+from ops.upsample import upsample_mask
 from stores.masks import tight_box
 
 Box = tuple[int, int, int, int]
@@ -35,24 +35,6 @@ class _Cluster:
     until: float
 
 
-def parts_of_partition(
-    levels: np.ndarray, thetas: tuple[float, ...], inside: np.ndarray, min_size: int, coverage: float
-) -> list[Part]:
-    """Parts as unions of the finest clusters, which are brought to pixels once, so that parts nest exactly.
-
-    Coverage is counted on the finest clusters' pixels, so that only the parts that pass it are ever drawn.
-
-    Args:
-        levels: (levels, h, w) int32 of `merge_levels`.
-        thetas: one a level.
-        inside: (H, W) bool, the object in the frame of its crop.
-        min_size: smallest cluster in tokens.
-        coverage: a part stays if more than this share of it lies inside the object.
-    """
-    pixels = upsample_labels(levels[0], inside.shape)
-    return parts_of_leaves(pixels, levels, thetas, inside, min_size, coverage)
-
-
 def parts_of_leaves(
     pixels: np.ndarray,
     levels: np.ndarray,
@@ -61,7 +43,18 @@ def parts_of_leaves(
     min_size: int,
     coverage: float,
 ) -> list[Part]:
-    """As `parts_of_partition`, the finest clusters given as (H, W) int32 `pixels` (upsampled, perhaps refined)."""
+    """Parts as unions of the finest clusters, which are brought to pixels once, so that parts nest exactly.
+
+    Coverage is counted on the finest clusters' pixels, so that only the parts that pass it are ever drawn.
+
+    Args:
+        pixels: (H, W) int32, the finest clusters in pixels; some may have none.
+        levels: (levels, h, w) int32 of `merge_levels`.
+        thetas: one a level.
+        inside: (H, W) bool, the object in the frame of its crop.
+        min_size: smallest cluster in tokens.
+        coverage: a part stays if more than this share of it lies inside the object.
+    """
     leaves = int(levels[0].max()) + 1
     areas = np.bincount(pixels.reshape(-1), minlength=leaves)
     covered = np.bincount(pixels[inside], minlength=leaves)

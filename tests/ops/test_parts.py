@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ops.merge import merge_levels
-from ops.parts import parts_of_partition, parts_one_by_one
+from ops.parts import parts_of_leaves, parts_one_by_one
 from ops.upsample import upsample_labels, upsample_mask
 
 THETAS = (0.8, 0.6, 0.4, 0.2)
@@ -23,6 +23,10 @@ def levels_of(seed, noise=1.2):
 def disc():
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     return ((y - 35) / 34) ** 2 + ((x - 55) / 54) ** 2 < 1
+
+
+def parts_of_partition(levels, thetas, inside, min_size, coverage):
+    return parts_of_leaves(upsample_labels(levels[0], inside.shape), levels, thetas, inside, min_size, coverage)
 
 
 def dense(part):
