@@ -1,4 +1,4 @@
-"""Pixels to grids of tokens, unit tokens, and tokens in eight bits."""
+"""Pixels to grids of tokens, and to unit tokens."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def forward_pixels(backbone: Backbone, pixels: np.ndarray) -> np.ndarray:
 
 def normalise_pixels(pixels: np.ndarray) -> torch.Tensor:
     """uint8 RGB (B, H, W, 3) to float32 (B, 3, H, W) with ImageNet's mean 0 and deviation 1."""
-    scaled = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
+    scaled = torch.from_numpy(np.array(pixels, order="C")).permute(0, 3, 1, 2).float() / 255
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return (scaled - mean) / std
 
@@ -63,19 +63,6 @@ def normalise_tokens(features: np.ndarray, centre: bool) -> np.ndarray:
         features = features - features.reshape(-1, features.shape[-1]).mean(axis=0)
     norms = np.linalg.norm(features, axis=-1, keepdims=True)
     return features / np.maximum(norms, np.finfo(np.float32).tiny)
-
-
-def quantise_int8(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens (h, w, C) as int8 of the same shape and a float16 scale a token (h, w), largest value 127."""
-    largest = np.abs(features).max(axis=-1)
-    scale = (largest / 127).astype(np.float16)
-    divisor = np.where(scale > 0, scale, 1).astype(np.float32)
-    return np.clip(np.rint(features / divisor[..., None]), -127, 127).astype(np.int8), scale
-
-
-def dequantise(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """float32 tokens (h, w, C) of `quantise_int8`'s int8 values and float16 scales."""
-    return values.astype(np.float32) * scale.astype(np.float32)[..., None]
 
 
 def _resize(image: np.ndarray, size: tuple[int, int], resample: str) -> np.ndarray:

@@ -4,7 +4,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def one_thread():
     """One thread for each of numpy's and torch's pools: on few cores the two spin against each other."""
     with threadpool_limits(1):

@@ -5,6 +5,8 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from stores.images import UnreadableImage, decode_image
@@ -198,3 +200,44 @@ def test_random_damage_never_raises_anything_else(file_format):
         except UnreadableImage:
             refused += 1
     assert refused
+
+
+WHOLE = {
+    "CMYK JPEG": encoded(PICTURE.convert("CMYK"), "JPEG"),
+    "turned JPEG": encoded(PICTURE, "JPEG", exif=exif_with(6)),
+    "palette PNG": encoded(PICTURE.quantize(16), transparency=3),
+    "16-bit PNG": encoded(Image.fromarray(np.tile(np.arange(60, dtype=np.uint16) * 1000, (40, 1)))),
+    "RGBA WEBP": encoded(PICTURE.convert("RGBA"), "WEBP"),
+    "animated GIF": encoded(PICTURE, "GIF", save_all=True, append_images=[Image.new("RGB", PICTURE.size, "red")]),
+    "animated PNG": encoded(PICTURE, "PNG", save_all=True, append_images=[Image.new("RGB", PICTURE.size, "red")]),
+    "AVIF": encoded(PICTURE, "AVIF"),
+    "JPEG 2000": encoded(PICTURE, "JPEG2000"),
+    "TIFF": encoded(PICTURE, "TIFF", compression="tiff_lzw"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    name=st.sampled_from(sorted(WHOLE)),
+    kept=st.floats(0, 1),
+    flips=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), max_size=6),
+    surplus=st.binary(max_size=12),
+)
+def test_any_damage_is_an_image_or_a_reason(name, kept, flips, surplus):
+    """Cut anywhere, with bytes flipped and appended: an image within the limits, or one line that says why not."""
+    damaged = bytearray(WHOLE[name][: round(kept * len(WHOLE[name]))])
+    for place, mask in flips:
+        if damaged:
+            damaged[round(place * (len(damaged) - 1))] ^= mask
+    try:
+        decoded, reason = decode_image(bytes(damaged + surplus), max_pixels=200_000), ""
+    except UnreadableImage as error:
+        decoded, reason = PIXELS, error.reason or "without a reason"
+    assert "\n" not in reason
+    assert reason != "without a reason"
+    assert decoded.dtype == np.uint8
+    assert decoded.ndim == 3
+    assert decoded.shape[2] == 3
+    assert decoded.shape[0] * decoded.shape[1] <= 200_000
+    assert min(decoded.shape[:2]) >= 8

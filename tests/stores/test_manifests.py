@@ -129,3 +129,21 @@ def test_a_tar_that_is_cut_off_says_so_in_the_manifest(tmp_path):
     assert manifest.keys == [member.key for member in source.members]
     assert len(manifest.keys) < 4
     assert any("cut off" in problem for problem in manifest.problems)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_shard_of_damaged_files_loses_none_of_them(tmp_path, seed):
+    """Every file is either an image with a size or quarantined with its reason."""
+    random = np.random.default_rng(seed)
+    for index in range(40):
+        damaged = bytearray(PHOTO[: random.integers(0, len(PHOTO) + 1)])
+        for place in random.integers(0, max(1, len(damaged)), 4 if damaged else 0):
+            damaged[place] = random.integers(0, 256)
+        (tmp_path / f"{index:02}.jpg").write_bytes(damaged)
+    [source] = discover(tmp_path)
+    manifest = build_manifest(source)
+    assert len(manifest.entries) == 40
+    assert {*manifest.keys, *manifest.quarantined} == {f"{index:02}.jpg" for index in range(40)}
+    assert all(manifest.quarantined.values())
+    assert all(entry.width >= 8 and entry.height >= 8 for entry in manifest.entries if not entry.quarantined)
+    assert manifest.quarantined
