@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from models.backbone import Backbone, BackboneDefaults
 from ops.features import extract
@@ -14,6 +15,7 @@ from ops.nms import suppress
 from ops.parts import Part, parts_of_leaves, parts_one_by_one
 from ops.refine import refine_leaves, refine_masks
 from ops.settings import ConquerSettings, LabelSettings
+from ops.sharp_upsample import upsample_sharply
 from ops.upsample import upsample_labels
 from stores.masks import SOURCES, MaskSet, concatenate
 
@@ -135,10 +137,17 @@ def pool_masks(image: np.ndarray, divide: MaskSet, found: list[MaskSet], setting
 
 
 def _leaf_pixels(labels: np.ndarray, image: np.ndarray, region: Region, settings: LabelSettings) -> np.ndarray:
-    """Finest clusters (h, w) of a region in pixels."""
+    """Finest clusters (h, w) of a region in pixels, as `conquer.upsample` and `conquer.refine` have it."""
+    crop = region.cut_from(image)
+    if settings.conquer.upsample == "sharp":
+        small = Image.fromarray(crop).resize(labels.shape[::-1], Image.Resampling.BOX)
+        pixels = upsample_sharply(labels, np.asarray(small), crop)
+    else:
+        pixels = upsample_labels(labels, crop.shape[:2])
     if settings.conquer.refine:
-        return refine_leaves(region.cut_from(image), labels, settings.crf, photo_side=max(image.shape[:2]))
-    return upsample_labels(labels, region.inside.shape)
+        crf = settings.crf.model_copy(update={"size": settings.conquer.refine_size})
+        pixels = refine_leaves(crop, pixels, crf, photo_side=max(image.shape[:2]))
+    return pixels
 
 
 def _in_image(parts: list[Part], corner: tuple[int, int], size: tuple[int, int]) -> MaskSet:

@@ -71,18 +71,23 @@ class ConquerSettings(Section):
     )
     channel_order: Literal["rgb", "bgr"] = Field("rgb", description="bgr is what the papers' code feeds by mistake")
     accumulate: Literal["float32", "float16"] = Field("float32", description="precision of a cluster's sum of tokens")
-    upsample: Literal["partition", "each"] = Field(
-        "partition", description="the finest clusters once, or each cluster by itself as the papers' code"
+    upsample: Literal["sharp", "smooth", "each"] = Field(
+        "sharp",
+        description="the finest clusters once, along the photo's edges (sharp) or by a bicubic vote (smooth); each "
+        "does every cluster by itself as the papers' code",
     )
     min_size: int = Field(4, description="smallest cluster in tokens")
     coverage: float = Field(0.9, description="share of a part that must lie inside its instance")
     nms_iou: float = 0.9
-    nms_window: int | None = Field(None, description="compare with so many neighbours only, as the papers' code")
+    nms_window: int | None = Field(
+        None, description="compare a mask with the `nms_window - 1` next ones only; 5 in the papers' code"
+    )
     nms_scope: Literal["image", "region"] = Field(
         "image", description="region suppresses the parts of each instance by themselves, as the papers' code"
     )
     whole_image: bool = Field(True, description="run the same merge on the whole image too")
-    refine: bool = True
+    refine: bool = Field(True, description="a CRF over the finest clusters, or over each mask with upsample `each`")
+    refine_size: int = Field(240, ge=16, description="longer side in pixels at which the CRF over the clusters runs")
 
 
 class PixelTreeSettings(Section):
