@@ -1,4 +1,4 @@
-"""Conquer against spec 3 written once more with dense masks, and on images and masks that are not what one hopes for."""
+"""Conquer against spec 3 written once more with dense masks, and on images and masks that are hard."""
 
 import numpy as np
 import pytest
