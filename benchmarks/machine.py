@@ -35,6 +35,11 @@ def median_ratio(numerators: list[float], denominators: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(numerators, denominators, strict=True))
 
 
+def verdict(reached: bool) -> str:
+    """How a bar is reported."""
+    return "pass" if reached else "MISS"
+
+
 def _processor() -> str:
     information = Path("/proc/cpuinfo")
     if information.exists():

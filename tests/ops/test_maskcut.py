@@ -9,7 +9,7 @@ from ops.maskcut import foreground, maskcut
 from ops.sample_photos import SAMPLE_PHOTOS
 from ops.settings import DivideSettings
 from stores.images import decode_image
-from tests.ops.plain_maskcut import plain_maskcut
+from benchmarks.plain_maskcut import plain_maskcut
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
