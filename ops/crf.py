@@ -68,7 +68,7 @@ class DenseCrf:
         """
         if masks.ndim != 3 or masks.shape[1:] != self.size:
             raise ValueError(f"masks of shape (n, {self.size[0]}, {self.size[1]}) expected, got {masks.shape}")
-        flat = np.ascontiguousarray(masks, bool).reshape(len(masks), -1)
+        flat = np.ascontiguousarray(masks, bool).reshape(len(masks), len(self._order))
         refined = np.zeros_like(flat)
         tables = self._lattice.new_tables()
         for window in self._windows(boxes_of_masks(masks)):
