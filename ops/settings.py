@@ -34,7 +34,9 @@ class DivideSettings(Section):
     tau: float | None = Field(None, description="edge threshold on the cosine; empty takes the backbone's")
     eps: float = 1e-5
     max_masks: int = Field(3, ge=1)
-    max_eigenvalue: float = Field(1.0, description="stop at a cut worse than this; 1 never stops")
+    max_eigenvalue: float = Field(
+        1.0, description="stop at a cut worse than this: with 0.5 the number of masks follows the image; 1 never stops"
+    )
     painted: Literal["remove", "zero"] = "remove"
     overlap_with: Literal["union", "previous"] = "union"
     after_rejection: Literal["stop", "continue"] = "stop"
