@@ -103,12 +103,15 @@ class PixelTreeSettings(Section):
     pairs: int = Field(1500, ge=0, description="unions of two neighbours proposed by each tree; 0 switches them off")
     boundaries: Literal["multiscale", "sobel"] = Field("multiscale", description="what the superpixels follow")
     deep_features: bool = Field(True, description="merge by the backbone's features too, not by pixels only")
-    ranked_by: tuple[Literal["size", "boundary", "separation", "compactness"], ...] = Field(
-        ("size", "boundary", "separation", "compactness"), description="what makes a mask's score"
+    ranked_by: tuple[Literal["size", "boundary", "separation", "compactness", "growth"], ...] = Field(
+        ("size", "boundary", "separation", "compactness", "growth"), description="what makes a mask's score"
     )
     objects: bool = Field(True, description="propose MaskCut's objects too, snapped to the superpixels")
     object_taus: tuple[float, ...] = Field((0.1, 0.2, 0.35), description="edge thresholds of those cuts")
     triplets: int = Field(1500, ge=0, description="unions of three neighbours proposed by each tree; 0: none")
+    growth: int = Field(6, ge=0, description="unions grown from each seed at each number of seeds; 0: none")
+    seeds: tuple[int, ...] = Field((50, 100, 200), description="numbers of regions that serve as seeds, of each tree")
+    background: float = Field(1.0, description="how much nearness to the frame counts against what is grown")
     least_ratio: float = Field(0.08, description="smaller over larger area of such a union's parts")
     smallest: float = Field(0.0007, description="least area of a mask's node, as a share of the image")
     near_copy: float = Field(0.92, description="a node that fills more than this share of its parent is left out")

@@ -152,6 +152,15 @@ def leaf_sets(tree: MergeTree, candidates: Candidates) -> LeafSets:
     return LeafSets(offsets, leaves)
 
 
+def region_sets(tree: MergeTree, nodes: np.ndarray, member: np.ndarray) -> LeafSets:
+    """The leaves of unions of disjoint nodes (k,): member (m, k) bool."""
+    order, start, stop = _leaf_order(tree.children, tree.parent, tree.leaf_count)
+    lengths = (stop - start)[nodes]
+    offsets = np.concatenate([[0], np.cumsum(member @ lengths)]).astype(np.int64)
+    picked = np.nonzero(member)[1]
+    return LeafSets(offsets, _gather(offsets[-1], order, start[nodes][picked], lengths[picked]))
+
+
 @kernel
 def _leaf_order(children: np.ndarray, parent: np.ndarray, leaf_count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Leaves in depth-first order, so that node i owns order[start[i]:stop[i]]."""

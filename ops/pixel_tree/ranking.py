@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ops.pixel_tree.growth import Cut
 from ops.pixel_tree.merging import MergeTree
 from ops.pixel_tree.proposals import Candidates, LeafSets
 from ops.pixel_tree.region_graph import RegionGraph
 from ops.pixel_tree.superpixels import Leaves
 
-MEASURES = ("size", "boundary", "separation", "compactness")
-WEIGHTS = (0.27, 0.25, 0.8, 1.0)
+MEASURES = ("size", "boundary", "separation", "compactness", "growth")
+WEIGHTS = (0.27, 0.25, 0.8, 1.0, 0.0)
 _STRONG_BOUNDARY = 6.0
 
 
@@ -25,7 +26,7 @@ class Measures:
 
     size: log of the share of the image. boundary: mean strength of all cues around the outline, cut off where it is
     strong enough. separation: log of the dissimilarity that its own parent had to overcome. compactness: log of
-    4 pi area / perimeter squared, the frame counted in.
+    4 pi area / perimeter squared, the frame counted in. growth: 1 for a union grown from a seed, else 0.
     """
 
     values: np.ndarray
@@ -44,6 +45,18 @@ def measure(tree: MergeTree, candidates: Candidates, leaves: Leaves, graph: Regi
     return Measures(values, area)
 
 
+def measure_grown(tree: MergeTree, cut: Cut, member: np.ndarray, leaves: Leaves) -> Measures:
+    """The same measures of unions of a cut's regions, member (m, k) bool; their separation is the weakest border."""
+    crossing = member[:, cut.first] != member[:, cut.second]
+    area = (member @ tree.area[cut.nodes]).astype(np.float32)
+    border = crossing @ tree.length[cut.edges]
+    cues = crossing @ tree.strength[cut.edges].sum(axis=1) / np.maximum(border, 1)
+    perimeter = border + member @ tree.accumulate(leaves.frame[:, None])[cut.nodes, 0]
+    weakest = np.where(crossing, tree.dissimilarity[cut.edges], np.inf).min(axis=1, initial=np.inf)
+    values = _values(area / leaves.area.sum(), cues, weakest, area / perimeter**2, grown=1.0)
+    return Measures(values, area)
+
+
 def measure_sets(sets: LeafSets, leaves: Leaves, graph: RegionGraph, separation: float) -> Measures:
     """The same measures of any leaf sets, with a separation that is given."""
     values, areas = np.zeros((len(sets), len(MEASURES)), np.float32), np.zeros(len(sets), np.float32)
@@ -59,14 +72,21 @@ def measure_sets(sets: LeafSets, leaves: Leaves, graph: RegionGraph, separation:
     return Measures(values, areas)
 
 
-def _values(share: np.ndarray, cues: np.ndarray, separation: np.ndarray | float, roundness: np.ndarray) -> np.ndarray:
-    """(..., 4) in the order of `MEASURES`, from area share, summed mean cues, dissimilarity and area / perimeter²."""
+def _values(
+    share: np.ndarray,
+    cues: np.ndarray,
+    separation: np.ndarray | float,
+    roundness: np.ndarray,
+    grown: float = 0.0,
+) -> np.ndarray:
+    """(..., 5) in the order of `MEASURES`, from area share, summed mean cues, dissimilarity and area / perimeter²."""
     return np.stack(
         np.broadcast_arrays(
             np.log(share),
             np.minimum(cues * 4 / 3, _STRONG_BOUNDARY),
             np.log(np.asarray(separation) + 0.1),
             np.log(4 * np.pi * roundness),
+            np.asarray(grown),
         ),
         axis=-1,
     ).astype(np.float32)

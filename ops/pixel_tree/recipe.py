@@ -11,10 +11,11 @@ from models.backbone import Backbone
 from ops.mask_tree import build_tree
 from ops.pixel_tree.boundaries import find_boundaries, sobel_boundaries
 from ops.pixel_tree.full_size import labels_at_size, masks_of_sets
+from ops.pixel_tree.growth import cut_tree, grow
 from ops.pixel_tree.merging import MergeWeights, merge_regions
 from ops.pixel_tree.objects import object_sets
-from ops.pixel_tree.proposals import LeafSets, join_sets, leaf_sets, propose
-from ops.pixel_tree.ranking import measure, measure_sets, scores_of
+from ops.pixel_tree.proposals import LeafSets, join_sets, leaf_sets, propose, region_sets
+from ops.pixel_tree.ranking import measure, measure_grown, measure_sets, scores_of
 from ops.pixel_tree.region_graph import RegionGraph, connect
 from ops.pixel_tree.selection import select
 from ops.pixel_tree.stages import stage_maps
@@ -96,6 +97,12 @@ def propose_all(
         candidates = propose(tree, options)
         sets.append(leaf_sets(tree, candidates))
         measures.append(measure(tree, candidates, leaves, graph))
+        for count in options.seeds if options.growth else ():
+            cut = cut_tree(tree, count)
+            if len(cut.nodes) > 1:
+                grown = grow(tree, cut, leaves, options.growth, options.background, options.smallest)
+                sets.append(region_sets(tree, cut.nodes, grown))
+                measures.append(measure_grown(tree, cut, grown, leaves))
         separation = max(separation, float(tree.dissimilarity[tree.merged_edge[len(leaves) :]].max()))
     if options.objects:
         sets.append(object_sets(deepest, leaves, divide, options.object_taus))
