@@ -19,7 +19,7 @@ import skimage.data
 from pycocotools import mask as coco_mask
 from skimage.segmentation import felzenszwalb
 
-from benchmarks.machine import alternate, describe_machine, median_ratio
+from benchmarks.machine import alternate, describe_machine, median_ratio, verdict
 from stores.annotations import to_annotations
 from stores.home import Home
 from stores.images import decode_image
@@ -49,7 +49,8 @@ def main() -> None:
         store_bytes = sum(p.stat().st_size for p in versions.location("v1").local_path.rglob("*") if p.is_file())
         json_bytes = document.stat().st_size
         print(f"bytes a mask: store {store_bytes / count:.0f}, JSON {json_bytes / count:.0f}, ", end="")
-        print(f"ratio {store_bytes / json_bytes:.2f} (bar <= {BYTES_BAR})")
+        ratio = store_bytes / json_bytes
+        print(f"ratio {ratio:.2f} (bar <= {BYTES_BAR}: {verdict(ratio <= BYTES_BAR)})")
         _compare_reading(versions, document, count)
 
 
@@ -65,7 +66,8 @@ def _compare_reading(versions: Versions, document: Path, count: int) -> None:
     from_json, from_store, last_of_json, last_of_store = alternate(*sides, rounds=ROUNDS)
     rates = [count / statistics.median(times) for times in (from_store, from_json)]
     print(f"masks read per second: store {rates[0]:.0f}, JSON {rates[1]:.0f}, ", end="")
-    print(f"ratio {median_ratio(from_json, from_store):.1f} (bar >= {SPEED_BAR})")
+    ratio = median_ratio(from_json, from_store)
+    print(f"ratio {ratio:.1f} (bar >= {SPEED_BAR}: {verdict(ratio >= SPEED_BAR)})")
     milliseconds = [1000 * statistics.median(times) for times in (last_of_store, last_of_json)]
     print(f"one image, file opened: store {milliseconds[0]:.1f} ms, JSON {milliseconds[1]:.1f} ms, ", end="")
     print(f"ratio {median_ratio(last_of_json, last_of_store):.1f}")
