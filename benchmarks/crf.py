@@ -56,12 +56,13 @@ def token_masks(image: np.ndarray) -> np.ndarray:
 
 def compare(photos: list[np.ndarray], rounds: int) -> tuple[float, float]:
     """Median ratio of times over photos and rounds, and median IoU over masks; prints both sides' times."""
-    ratios, ious, ours, theirs = [], [], [], []
+    ratios, ious, changes, ours, theirs = [], [], [], [], []
     for image, masks in ((photo, token_masks(photo)) for photo in photos):
         if not len(masks):
             continue
         reference, found = pydensecrf_masks(image, masks), our_masks(image, masks)
         ious += [_iou(a, b) for a, b in zip(reference, found, strict=True)]
+        changes += [_iou(a, b) for a, b in zip(reference, masks, strict=True)]
         slow, fast = alternate(
             lambda image=image, masks=masks: pydensecrf_masks(image, masks),
             lambda image=image, masks=masks: our_masks(image, masks),
