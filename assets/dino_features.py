@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets import metadata
 from assets.partitions import GPU_POOL, GROUP, RETRY, SHARDS
+from models.weights import WeightsUnavailable
 from ops.fanout import Fanout
 from ops.feature_stage import feature_provenance, feature_shard
 from ops.presets import Labelling
@@ -31,13 +32,16 @@ def dino_features(
     """Self-supervised tokens of a shard; with `features.keep: none` only what identifies them, and a sample."""
     shard, settings = context.partition_key, labelling.settings
     source, keys = source_of(home, shard), open_manifest(home, shard, shard_manifest).keys
-    provenance = feature_provenance(CODE_VERSION, shard_manifest, settings, labelling.forced_by(context.run_id))
+    try:
+        provenance = feature_provenance(CODE_VERSION, shard_manifest, settings, labelling.forced_by(context.run.run_id))
+    except WeightsUnavailable as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
     versions = home.versions("features", "dino_features", shard)
     report, sample = feature_shard(versions, provenance, source, keys, settings, fanout, context.log.info)
     return dg.MaterializeResult(
         value=report.version,
         data_version=dg.DataVersion(report.version),
-        metadata=metadata.of_stage(report, provenance)
+        metadata=metadata.picture(sample.sheet, "photos and the first three principal components of their tokens")
         | {"kept": settings.features.keep, "sample": dg.MetadataValue.json(dict(sample.statistics))}
-        | metadata.picture(sample.sheet, "photos and the first three principal components of their tokens"),
+        | metadata.of_stage(report, provenance),
     )

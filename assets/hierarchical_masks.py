@@ -32,13 +32,13 @@ def hierarchical_masks(
     """Masks of a shard's images at every granularity, each with its parent, level, granularity and score."""
     shard, settings = context.partition_key, labelling.settings
     source, objects = source_of(home, shard), open_masks(home, "ncut_masks", shard, ncut_masks)
-    provenance = hierarchy_provenance(CODE_VERSION, ncut_masks, settings, labelling.forced_by(context.run_id))
+    provenance = hierarchy_provenance(CODE_VERSION, ncut_masks, settings, labelling.forced_by(context.run.run_id))
     report = hierarchy_shard(home, provenance, source, objects, settings, fanout, context.log.info)
     masks = open_masks(home, "hierarchical_masks", shard, report.version)
     return dg.MaterializeResult(
         value=report.version,
         data_version=dg.DataVersion(report.version),
-        metadata=metadata.of_stage(report, provenance)
+        metadata=metadata.picture(mask_sheet(source, masks, settings), "masks, fine over coarse")
         | metadata.of_masks(masks)
-        | metadata.picture(mask_sheet(source, masks, settings), "masks, fine over coarse"),
+        | metadata.of_stage(report, provenance),
     )

@@ -33,14 +33,14 @@ def ncut_masks(
     """Objects of a shard's images, found without labels by normalised cuts of their tokens."""
     shard, settings = context.partition_key, labelling.settings
     source, keys = source_of(home, shard), open_manifest(home, shard, shard_manifest).keys
-    forced = labelling.forced_by(context.run_id)
+    forced = labelling.forced_by(context.run.run_id)
     provenance = divide_provenance(CODE_VERSION, shard_manifest, dino_features, settings, forced)
     report = divide_shard(home, provenance, source, keys, settings, fanout, context.log.info)
     masks = open_masks(home, "ncut_masks", shard, report.version)
     return dg.MaterializeResult(
         value=report.version,
         data_version=dg.DataVersion(report.version),
-        metadata=metadata.of_stage(report, provenance)
+        metadata=metadata.picture(mask_sheet(source, masks, settings), "objects")
         | metadata.of_masks(masks)
-        | metadata.picture(mask_sheet(source, masks, settings), "objects"),
+        | metadata.of_stage(report, provenance),
     )

@@ -2,11 +2,10 @@
 
 import dagster as dg
 
-from assets.partitions import GROUP, SHARDS
+from assets.partitions import GROUP
 
 label_shards = dg.define_asset_job(
     "label_shards",
     selection=dg.AssetSelection.groups(GROUP),
-    partitions_def=SHARDS,
     description="From photos to masks at every granularity, a shard a run.",
 )

@@ -13,7 +13,7 @@ import dagster as dg
 from ops.fanout import Fanout
 
 JOB = "label_shards"
-_WRAPPERS = ("RetryRequestedFromPolicy", "DagsterExecutionStepExecutionError")
+_WRAPPERS = ("RetryRequestedFromPolicy", "DagsterExecutionStepExecutionError", "Failure")
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,17 @@ def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
-    """The error that the first failed step raised, in one line."""
+    """The checks that failed, or the error that the first failed step raised, in one line."""
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    if failed:
+        return "; ".join(
+            f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {check.description}"
+            for check in failed
+        )
     for event in result.get_step_failure_events():
         error = event.step_failure_data.error
         while error is not None and error.cause is not None and error.cls_name in _WRAPPERS:
             error = error.cause
         if error is not None:
             return error.message.strip().splitlines()[0].partition(": ")[2] or str(error.cls_name)
-    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
-    if failed:
-        return "; ".join(f"check {check.check_name} of {check.asset_key.to_user_string()} failed" for check in failed)
     return f"run {result.run_id} failed before any step; see it in the UI"

@@ -12,7 +12,7 @@ from pipelines.commands.console import err, errors_in_one_line, out
 from pipelines.instance import PROJECT, dagster_home
 from stores.home import Home
 
-_GRACE_SECONDS = 20
+_GRACE_SECONDS = 10
 
 
 def serve(host: str, port: int) -> int:
@@ -35,7 +35,8 @@ def serve(host: str, port: int) -> int:
     ]
     out.print(f"Dagster UI: [bold]http://{host}:{port}[/bold]   (home {home.location}; Ctrl-C stops it)")
     server = subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True)
-    signal.signal(signal.SIGTERM, lambda *_: _interrupt())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: _interrupt())
     try:
         return server.wait()
     except KeyboardInterrupt:
@@ -59,7 +60,7 @@ def _refuse_taken_port(host: str, port: int) -> None:
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+    for stop in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
         try:
             os.killpg(server.pid, stop)
         except ProcessLookupError:

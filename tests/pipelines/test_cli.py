@@ -1,0 +1,28 @@
+"""The command line itself: quick, and honest about where it is."""
+
+import subprocess
+import sys
+
+from tests.pipelines.conftest import PROJECT
+
+HEAVY = ("dagster", "numba", "numpy", "ray", "torch", "zarr")
+
+
+def test_start_up_imports_nothing_heavy():
+    code = f"import sys, pipelines.cli; print([name for name in {HEAVY!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_help_names_every_command(unsam):
+    result = unsam("--help")
+    assert result.exit_code == 0
+    for command in ("add", "run", "label", "export", "ui", "demo", "gc", "doctor"):
+        assert f" {command} " in result.stdout
+
+
+def test_doctor_says_what_is_here(unsam, tmp_path):
+    result = unsam("doctor")
+    assert result.exit_code == 0, result.stderr
+    for part in ("Python", "Ray", "GPU", "augnet_resnet50", str(tmp_path / "home")):
+        assert part in result.stdout, part
