@@ -2,8 +2,8 @@
 
 Bar: at most 1.25, for the papers' stage: merging, coverage, suppression and the tree on top of the batched crops'
 forward, ViT-S/8, crops of 256 x 256. What our additions cost is printed beside it: the same merge on the whole image
-(its forward counts below the line too) and the CRF over the finest clusters. Weights of the ViT come from the hub; where
-it cannot be reached they are random, which says so: times hardly depend on them.
+(its forward counts below the line too) and the CRF over the finest clusters. Weights of the ViT come from the hub;
+where it cannot be reached they are random, and the output says so: times hardly depend on them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from stores.masks import MaskSet
 
 BAR = 1.25
 NAMES = ("vit_small_patch8_224.dino", "augnet_resnet50")
-OBJECTS, LEAST_SHARE = 10, 0.01
+OBJECTS, LEAST_SHARE = 6, 0.01
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def measure(backbone: Backbone, photos: list[np.ndarray], case: Case, rounds: in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, default=Path("../shared/data/coco_train/images"))
-    parser.add_argument("--images", type=int, default=4)
+    parser.add_argument("--images", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     print(describe_machine())
