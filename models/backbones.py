@@ -19,6 +19,7 @@ __all__ = ["BACKBONES", "Backbone", "BackboneDefaults", "WeightsUnavailable", "l
 _DINO_RESNET50_URL = "https://dl.fbaipublicfiles.com/dino/dino_resnet50_pretrain/dino_resnet50_pretrain.pth"
 _DINO_VIT = BackboneDefaults(tau=0.15, thetas=(0.6, 0.5, 0.4, 0.3, 0.2, 0.1), centre=False, size=480)
 _RESNET = BackboneDefaults(tau=0.15, thetas=(0.6, 0.5, 0.4, 0.3, 0.2, 0.1), centre=True, size=480)
+_AUGNET = BackboneDefaults(tau=0.15, thetas=tuple(k / 20 for k in range(15, 0, -1)), centre=True, size=480)
 _DINO_VIT_NAMES = (
     "vit_small_patch8_224.dino",
     "vit_small_patch16_224.dino",
@@ -76,7 +77,7 @@ def _vit_entry(name: str) -> BackboneSource:
 
 BACKBONES: dict[str, BackboneSource] = {
     OFFLINE_BACKBONE: BackboneSource(
-        lambda: DilatedResNet50(OFFLINE_BACKBONE, _RESNET),
+        lambda: DilatedResNet50(OFFLINE_BACKBONE, _AUGNET),
         lambda: load_weights(str(packaged_weights("imgsim", "model.pth"))),
     ),
     "dino_resnet50": BackboneSource(
