@@ -14,7 +14,7 @@ from ops.pixel_tree.region_graph import RegionGraph
 from ops.pixel_tree.superpixels import Leaves
 
 MEASURES = ("size", "boundary", "separation", "compactness", "growth")
-WEIGHTS = (0.27, 0.25, 0.8, 1.0, 0.0)
+WEIGHTS = (0.27, 0.25, 1.18, 1.0, -0.5)
 _STRONG_BOUNDARY = 6.0
 
 

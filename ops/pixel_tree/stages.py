@@ -13,6 +13,7 @@ from ops.features import normalise_pixels
 DIMENSIONS = 32  # kept of each stage
 _OVERSAMPLING = 8
 _FLOOR = 1e-6
+_MANY_TOKENS, _SAMPLE_STEP = 1500, 3  # of many tokens every third finds the axes
 
 
 def stage_maps(image: np.ndarray, backbone: Backbone, side: int) -> list[np.ndarray]:
@@ -42,9 +43,10 @@ def compress(features: np.ndarray, dimensions: int = DIMENSIONS) -> np.ndarray:
     tokens = features.reshape(-1, channels).astype(np.float32)
     tokens = tokens - tokens.mean(axis=0)
     kept = min(dimensions, channels)
+    sample = tokens[:: _SAMPLE_STEP if len(tokens) > _MANY_TOKENS else 1]
     start = np.random.default_rng(0).standard_normal((channels, min(kept + _OVERSAMPLING, channels)), np.float32)
-    basis = np.linalg.qr(tokens.T @ (tokens @ start))[0]
-    basis = np.linalg.qr(tokens.T @ (tokens @ basis))[0]
+    basis = np.linalg.qr(sample.T @ (sample @ start))[0]
+    basis = np.linalg.qr(sample.T @ (sample @ basis))[0]
     reduced = tokens @ basis
     axes = np.linalg.svd(reduced.T @ reduced)[2][:kept]
     compressed = (reduced @ axes.T).reshape(height, width, kept)

@@ -1,0 +1,92 @@
+"""What `pixel_tree` costs beyond the backbone's forward pass, on a photo of 640x480 and on one of 2250x1500.
+
+python -m benchmarks.pixel_tree_cost
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import subprocess
+import sys
+
+import numba
+import numpy as np
+import torch
+from PIL import Image
+from skimage.data import astronaut
+
+from benchmarks.machine import alternate, describe_machine, median_ratio
+from models.backbone import Backbone
+from models.backbones import load_backbone
+from ops.pixel_tree import pixel_tree
+from ops.settings import LabelSettings
+from stores.masks import MaskSet
+
+_USUAL, _LARGE = (640, 480), (2250, 1500)
+_MOST_SECONDS, _MOST_RATIO, _MOST_GIGABYTES = 1.0, 6.0, 1.5
+
+
+class PreparedBackbone(Backbone):
+    """Answers with stages that were computed before, so that only the rest is timed."""
+
+    def __init__(self, inner: Backbone) -> None:
+        super().__init__(inner.name, inner.stride, inner.dim, inner.defaults)
+        self.inner = inner
+        self.known: dict[tuple[int, ...], list[torch.Tensor]] = {}
+
+    def stages(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        key = tuple(pixels.shape)
+        if key not in self.known:
+            self.known[key] = self.inner.stages(pixels)
+        return self.known[key]
+
+
+def photo(size: tuple[int, int]) -> np.ndarray:
+    """scikit-image's astronaut, cropped to the aspect of `size` (width, height) and resized to it."""
+    source = Image.fromarray(astronaut())
+    width, height = size
+    cropped = source.crop((0, 0, 512, round(512 * height / width)))
+    return np.asarray(cropped.resize(size, Image.Resampling.LANCZOS))
+
+
+def label(image: np.ndarray, backbone: Backbone) -> MaskSet:
+    return pixel_tree(image, MaskSet.empty(image.shape[:2]), backbone, LabelSettings())
+
+
+def peak_memory() -> None:
+    """Print by how many GB labelling the large photo raises the peak of a process that has labelled the usual one."""
+    backbone = load_backbone()
+    label(photo(_USUAL), backbone)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    label(photo(_LARGE), backbone)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"{after / 1024**2:.2f} {(after - before) / 1024**2:.2f}")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
+    print(describe_machine())
+    backbone = load_backbone()
+    prepared = PreparedBackbone(backbone)
+    usual, large = photo(_USUAL), photo(_LARGE)
+    masks = [len(label(image, prepared)) for image in (usual, large)]
+    small_times, large_times, forward_times = alternate(
+        lambda: label(usual, prepared),
+        lambda: label(large, prepared),
+        lambda: backbone.stages(torch.zeros(1, 3, 480, 640)),
+        rounds=5,
+    )
+    seconds, ratio = statistics.median(small_times), median_ratio(large_times, small_times)
+    print(f"640x480, beyond the forward pass: {seconds:.2f} s on one core, {masks[0]} masks (bar {_MOST_SECONDS} s)")
+    print(f"  of the forward pass of the backbone: {median_ratio(small_times, forward_times):.2f}x")
+    print(f"2250x1500: {ratio:.2f}x of that, {masks[1]} masks (bar {_MOST_RATIO}x)")
+    command = [sys.executable, "-c", "from benchmarks.pixel_tree_cost import peak_memory; peak_memory()"]
+    peak, more = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    print(f"2250x1500: process peak {peak} GB with libraries and backbone, {more} GB above the usual photo's")
+    print(f"  (bar {_MOST_GIGABYTES} GB)")
+
+
+if __name__ == "__main__":
+    main()
