@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from benchmarks.plain_maskcut import plain_maskcut
 from models.backbones import load_backbone
 from ops.features import extract, normalise_tokens
 from ops.maskcut import foreground, maskcut
 from ops.sample_photos import SAMPLE_PHOTOS
 from ops.settings import DivideSettings
 from stores.images import decode_image
-from benchmarks.plain_maskcut import plain_maskcut
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -103,6 +103,7 @@ def test_components_of_one_object(components, max_masks, expected):
     found = maskcut(tokens, DivideSettings(components=components, max_masks=max_masks), TAU)
     assert [int(mask.sum()) for mask in found.masks][: len(expected)] == expected
     assert len(found.masks) <= max_masks
+    assert not found.masks[:, 1, 14].any()
     assert all(len(np.unique(where[mask])) == 1 for mask in found.masks[: len(expected)])
 
 
