@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from stores.home import Home
-from stores.parts import part_name
 from tests.pipelines.conftest import SMALL, save_photos
 
 PHOTOS = 8
@@ -108,7 +107,3 @@ def resumed_images(home: Path, asset: str) -> int:
     with open_instance(Home(str(home))) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey(asset))
         return int(event.asset_materialization.metadata["images_resumed"].value)
-
-
-def test_part_names_are_one_a_key():
-    assert len({part_name(key) for key in ("a.jpg", "b/a.jpg", "b_a.jpg")}) == 3
