@@ -9,6 +9,8 @@ import resource
 import statistics
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 import numba
 import numpy as np
@@ -16,13 +18,14 @@ import torch
 from PIL import Image
 from skimage.data import astronaut
 
-from benchmarks.machine import alternate, describe_machine, median_ratio
+from benchmarks.machine import describe_machine, median_ratio
 from models.backbone import Backbone
 from models.backbones import load_backbone
 from ops.pixel_tree import pixel_tree
 from ops.settings import LabelSettings
 from stores.masks import MaskSet
 
+_ROUNDS = 3
 _USUAL, _LARGE = (640, 480), (2250, 1500)
 _MOST_SECONDS, _MOST_RATIO, _MOST_GIGABYTES = 1.0, 6.0, 1.5
 
@@ -50,6 +53,13 @@ def photo(size: tuple[int, int]) -> np.ndarray:
     return np.asarray(cropped.resize(size, Image.Resampling.LANCZOS))
 
 
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Of all threads together: other processes on the machine hardly change it, and idle cores gain nothing."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
 def label(image: np.ndarray, backbone: Backbone) -> MaskSet:
     return pixel_tree(image, MaskSet.empty(image.shape[:2]), backbone, LabelSettings())
 
@@ -72,15 +82,15 @@ def main() -> None:
     prepared = PreparedBackbone(backbone)
     usual, large = photo(_USUAL), photo(_LARGE)
     masks = [len(label(image, prepared)) for image in (usual, large)]
-    small_times, large_times, forward_times = alternate(
+    sides = (
         lambda: label(usual, prepared),
         lambda: label(large, prepared),
         lambda: backbone.stages(torch.zeros(1, 3, 480, 640)),
-        rounds=5,
     )
-    seconds, ratio = statistics.median(small_times), median_ratio(large_times, small_times)
-    print(f"640x480, beyond the forward pass: {seconds:.2f} s on one core, {masks[0]} masks (bar {_MOST_SECONDS} s)")
-    print(f"  of the forward pass of the backbone: {median_ratio(small_times, forward_times):.2f}x")
+    small, big, forward = zip(*([processor_seconds(side) for side in sides] for _ in range(_ROUNDS)), strict=True)
+    ratio = median_ratio(list(big), list(small))
+    print(f"640x480: {statistics.median(small):.2f} s of one core beyond the forward pass, {masks[0]} masks")
+    print(f"  (bar {_MOST_SECONDS} s; {median_ratio(list(small), list(forward)):.2f}x the forward pass)")
     print(f"2250x1500: {ratio:.2f}x of that, {masks[1]} masks (bar {_MOST_RATIO}x)")
     command = [sys.executable, "-c", "from benchmarks.pixel_tree_cost import peak_memory; peak_memory()"]
     peak, more = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
