@@ -5,7 +5,7 @@ import dagster as dg
 from assets import metadata
 from assets.partitions import GPU_POOL, GROUP, RETRY, SHARDS
 from ops.fanout import Fanout
-from ops.mask_stages import hierarchy_provenance, hierarchy_shard, mask_sheet
+from ops.mask_stages import hierarchy_provenance, hierarchy_shard, hierarchy_sheet
 from ops.presets import Labelling
 from stores.home import Home
 from stores.manifests import source_of
@@ -38,7 +38,7 @@ def hierarchical_masks(
     return dg.MaterializeResult(
         value=report.version,
         data_version=dg.DataVersion(report.version),
-        metadata=metadata.picture(mask_sheet(source, masks, settings), "masks, fine over coarse")
+        metadata=metadata.picture(hierarchy_sheet(source, masks, settings), "photos, coarse masks and fine masks")
         | metadata.of_masks(masks)
         | metadata.of_stage(report, provenance),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ops.fanout import Fanout
-from ops.pictures import contact_sheet, overlay
+from ops.pictures import contact_sheet, overlay, overlay_at_granularity, resized
 from ops.settings import LabelSettings
 from ops.shard_samples import sample_images
 from ops.stage_workers import DivideFinish, HierarchyWorker, TokenWorker
@@ -20,6 +20,7 @@ from stores.versions import version_of
 
 _SHOWN = 6
 _TILE = 256
+_GRANULARITIES = (0.6, 0.3)
 _MOST_MASKS_OF_PAPER_RECIPE = 20_000
 _SMALLEST_STRIDE = 8
 
@@ -100,3 +101,12 @@ def mask_sheet(source: ShardSource, masks: MaskShardReader, settings: LabelSetti
     """Overlays of a few images of the shard, (H, W, 3) uint8."""
     samples = sample_images(source, masks.keys, settings, _SHOWN)
     return contact_sheet([overlay(image, masks[key], _TILE) for key, image in samples], tile=_TILE)
+
+
+def hierarchy_sheet(source: ShardSource, masks: MaskShardReader, settings: LabelSettings) -> np.ndarray:
+    """A few images of the shard, each beside its masks coarse and fine, (H, W, 3) uint8."""
+    pictures = []
+    for key, image in sample_images(source, masks.keys, settings, _SHOWN // 2):
+        pictures.append(resized(image, _TILE))
+        pictures += [overlay_at_granularity(image, masks[key], granularity, _TILE) for granularity in _GRANULARITIES]
+    return contact_sheet(pictures, columns=1 + len(_GRANULARITIES), tile=_TILE)

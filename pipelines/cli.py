@@ -37,8 +37,8 @@ def add(
 
 @app.command()
 def run(
-    select: Annotated[list[str] | None, typer.Option(help="Assets to make; all of them by default.")] = None,
-    shards: Annotated[list[str] | None, typer.Option(help="Shards to make them for; all by default.")] = None,
+    select: Annotated[list[str] | None, typer.Option(help="Assets to make, between commas; all by default.")] = None,
+    shards: Annotated[list[str] | None, typer.Option(help="Their shards, between commas; all by default.")] = None,
     preset: Preset = "default",
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -51,7 +51,7 @@ def run(
     from pipelines.commands.request import request_of
 
     request = request_of(preset, config, overrides or [], backbone, recipe, force)
-    _exit(command.run(request, shards or [], select or []))
+    _exit(command.run(request, _names(shards), _names(select)))
 
 
 @app.command()
@@ -79,12 +79,12 @@ def export(
     output: Annotated[str, typer.Option("--output", "-o", help="File (coco) or folder (sa1b, bsds).")],
     format: Annotated[str, typer.Option(help="coco, sa1b or bsds.")] = "coco",
     asset: Annotated[str, typer.Option(help="Asset whose masks are written.")] = "hierarchical_masks",
-    shards: Annotated[list[str] | None, typer.Option(help="Shards to write; all by default.")] = None,
+    shards: Annotated[list[str] | None, typer.Option(help="Shards to write, between commas; all by default.")] = None,
 ) -> None:
     """Write the current masks in a format of the field."""
     from pipelines.commands import export as command
 
-    _exit(command.export(output, format, asset, shards or []))
+    _exit(command.export(output, format, asset, _names(shards)))
 
 
 @app.command()
@@ -126,6 +126,11 @@ def doctor() -> None:
     from pipelines.commands import doctor as command
 
     _exit(command.doctor())
+
+
+def _names(options: list[str] | None) -> list[str]:
+    """Values of an option that may be repeated, each with one name or several between commas."""
+    return [name for option in options or [] for name in option.split(",") if name]
 
 
 def _exit(code: int) -> None:
