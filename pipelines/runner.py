@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from ops.fanout import Fanout
+from pipelines.killed_runs import bury_killed_runs, process_tag
 
 JOB = "label_shards"
 _WRAPPERS = ("RetryRequestedFromPolicy", "DagsterExecutionStepExecutionError", "Failure")
@@ -72,7 +73,8 @@ def materialise(
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         "resources": {"labelling": {"config": request.resource_config()}},
     }
-    with Fanout() as cluster:
+    bury_killed_runs(instance)
+    with Fanout() as cluster, process_tag(instance) as tags:
         if len(shards) > 1:
             cluster.connect()
         for shard in shards:
@@ -82,6 +84,7 @@ def materialise(
                 partition_key=shard,
                 asset_selection=selection,
                 run_config=run_config,
+                tags=tags,
                 raise_on_error=False,
             )
             yield ShardRun(

@@ -240,6 +240,7 @@ def test_a_pinned_place_grows_with_the_slider(visit: Visit, nested: MaskSet) -> 
     label = max(np.unique(partition), key=lambda i: nested.level[i])
     x, y = pixel_of(partition, label)
     visit.page.mouse.click(*visit.point(x, y, nested.size))
+    visit.settle()
     held = [visit.mask()]
     for position in range(50, 1001, 50):
         visit.slide(position)

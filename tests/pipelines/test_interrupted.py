@@ -2,13 +2,17 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from pipelines.instance import open_instance
 from stores.home import Home
-from tests.pipelines.conftest import SMALL, save_photos
+from tests.pipelines.conftest import PROJECT, SMALL, save_photos
 
 PHOTOS = 8
 
@@ -17,7 +21,7 @@ def wait_for_parts(home: Path, asset: str, count: int, process) -> set[Path]:
     """Wait until so many images of an unfinished version are done; their files."""
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
-        parts = {path for path in (home / "masks" / asset).glob("*/*/parts/*") if "tmp" not in path.name}
+        parts = {path for path in (home / "masks" / asset).glob("*/*/parts/*") if path.suffix == ".npz"}
         if len(parts) >= count:
             return parts
         assert process.poll() is None, process.stdout.read()
@@ -53,57 +57,72 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-@pytest.fixture
-def undisturbed(unsam, tmp_path, monkeypatch) -> bytes:
+def workers_of(pid: int) -> set[int]:
+    """The Ray actors that a process has started."""
+    workers = set(processes_with("ray::PoolActor")) & set(children_of(pid))
+    assert workers
+    return workers
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> bytes:
     """The labels of a run that nobody disturbs, in a home of its own."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    save_photos(root / "photos", PHOTOS)
+    command = [sys.executable, "-c", "from pipelines.cli import main; main()", "label", str(root / "photos"), *SMALL]
+    environment = os.environ | {"UNSAM_HOME": str(root / "home"), "PYTHONPATH": str(PROJECT)}
+    subprocess.run(command, env=environment, cwd=root, check=True, capture_output=True)
+    return (root / "labels.json").read_bytes()
+
+
+@pytest.fixture
+def many_photos(tmp_path) -> Path:
+    """The same photos once more."""
     save_photos(tmp_path / "photos", PHOTOS)
-    with monkeypatch.context() as patch:
-        patch.setenv("UNSAM_HOME", str(tmp_path / "other home"))
-        done = unsam("label", tmp_path / "photos", "-o", "undisturbed.json", *SMALL)
-    assert done.exit_code == 0, done.stderr
-    return (tmp_path / "undisturbed.json").read_bytes()
+    return tmp_path / "photos"
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
-def test_a_killed_run_goes_on_where_it_stopped(unsam, start_unsam, undisturbed, tmp_path):
-    killed = start_unsam("label", tmp_path / "photos", "-o", "labels.json", *SMALL)
+def test_a_killed_run_goes_on_where_it_stopped(unsam, start_unsam, undisturbed, many_photos, tmp_path):
+    killed = start_unsam("label", many_photos, "-o", "labels.json", *SMALL)
     parts = wait_for_parts(tmp_path / "home", "hierarchical_masks", 3, killed)
-    family = children_of(killed.pid)
+    workers = workers_of(killed.pid)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     written = {path: path.stat().st_mtime_ns for path in parts}
     deadline = time.monotonic() + 60
-    while any(Path(f"/proc/{pid}").exists() for pid in family) and time.monotonic() < deadline:
+    while (left := workers & set(processes_with("ray::PoolActor"))) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not [pid for pid in family if Path(f"/proc/{pid}").exists()], "Ray outlives its killed driver"
+    assert not left, "workers outlive their killed driver"
     assert not (tmp_path / "labels.json").exists()
     assert all(path.stat().st_mtime_ns == moment for path, moment in written.items())
 
-    again = unsam("label", tmp_path / "photos", "-o", "labels.json", *SMALL)
+    again = unsam("label", many_photos, "-o", "labels.json", *SMALL)
     assert again.exit_code == 0, again.stderr
     assert (tmp_path / "labels.json").read_bytes() == undisturbed
+    assert statuses(tmp_path / "home") == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
     assert resumed_images(tmp_path / "home", "hierarchical_masks") >= 3
     assert resumed_images(tmp_path / "home", "ncut_masks") == PHOTOS
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
-def test_killed_workers_are_replaced(start_unsam, undisturbed, tmp_path):
-    run = start_unsam("label", tmp_path / "photos", "-o", "labels.json", *SMALL)
+def test_killed_workers_are_replaced(start_unsam, undisturbed, many_photos, tmp_path):
+    run = start_unsam("label", many_photos, "-o", "labels.json", *SMALL)
     wait_for_parts(tmp_path / "home", "hierarchical_masks", 2, run)
-    workers = [pid for pid in processes_with("ray::PoolActor") if pid in children_of(run.pid)]
-    assert workers
-    os.kill(workers[0], signal.SIGKILL)
+    os.kill(min(workers_of(run.pid)), signal.SIGKILL)
     output, _ = run.communicate(timeout=200)
     assert run.returncode == 0, output
     assert (tmp_path / "labels.json").read_bytes() == undisturbed
 
 
+def statuses(home: Path) -> list[dg.DagsterRunStatus]:
+    """Of all runs, the latest first."""
+    with open_instance(Home(str(home))) as instance:
+        return [run.status for run in instance.get_runs()]
+
+
 def resumed_images(home: Path, asset: str) -> int:
     """How many images the last materialisation of an asset found done."""
-    import dagster as dg
-
-    from pipelines.instance import open_instance
-
     with open_instance(Home(str(home))) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey(asset))
         return int(event.asset_materialization.metadata["images_resumed"].value)
