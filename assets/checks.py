@@ -14,7 +14,7 @@ from ops.mask_stages import divide_bound, hierarchy_bound
 from ops.presets import Labelling
 from stores.home import Home
 from stores.manifests import manifest_versions, open_manifest, source_of
-from stores.mask_store import open_masks
+from stores.mask_store import MaskShardReader, open_masks
 from stores.versions import Versions
 
 _SHOWN = 20
@@ -59,8 +59,7 @@ def ncut_masks_checks(
 ) -> Iterator[dg.AssetCheckResult]:
     """Objects are sound, read back from the store."""
     masks = open_masks(home, "ncut_masks", context.partition_key, ncut_masks)
-    problems = check_shard(masks, FLAT_CHECKS, divide_bound(labelling.settings))
-    yield from _gate("ncut_masks", masks.versions, ncut_masks, problems)
+    yield from _gate_masks("ncut_masks", masks, FLAT_CHECKS, divide_bound(labelling.settings))
 
 
 @dg.multi_asset_check(name="hierarchical_masks_checks", specs=_specs("hierarchical_masks", TREE_CHECKS))
@@ -72,8 +71,13 @@ def hierarchical_masks_checks(
 ) -> Iterator[dg.AssetCheckResult]:
     """Masks and their trees are sound, read back from the store."""
     masks = open_masks(home, "hierarchical_masks", context.partition_key, hierarchical_masks)
-    problems = check_shard(masks, TREE_CHECKS, hierarchy_bound(labelling.settings))
-    yield from _gate("hierarchical_masks", masks.versions, hierarchical_masks, problems)
+    yield from _gate_masks("hierarchical_masks", masks, TREE_CHECKS, hierarchy_bound(labelling.settings))
+
+
+def _gate_masks(
+    asset: str, masks: MaskShardReader, names: Iterable[str], most_masks: int
+) -> Iterator[dg.AssetCheckResult]:
+    yield from _gate(asset, masks.versions, masks.version, check_shard(masks, names, most_masks))
 
 
 def _gate(

@@ -39,6 +39,7 @@ def demo(output: Path, preset: str) -> int:
             if done.error:
                 err.print(f"[red]{done.shard} failed:[/red] {done.error}", highlight=False)
                 return 1
+    labelled = list(_masks(home, shards))
     rows = [
         {
             "photo": key,
@@ -47,11 +48,11 @@ def demo(output: Path, preset: str) -> int:
             "masks": len(masks),
             "deepest level": int(masks.level.max(initial=0)),
         }
-        for _, key, objects, masks in _masks(home, shards)
+        for _, key, objects, masks in labelled
     ]
-    total = sum(len(masks) for _, _, _, masks in _masks(home, shards))
+    total = sum(len(masks) for _, _, _, masks in labelled)
     seconds = time.perf_counter() - begun
-    page = write_report(output / "index.html", _items(home, shards), "Six photos nobody labelled", rows)
+    page = write_report(output / "index.html", _items(home, labelled), "Six photos nobody labelled", rows)
     out.print(table("Masks", list(rows[0]), [list(row.values()) for row in rows]))
     out.print(f"{total:,} masks of {len(rows)} photos in {seconds:.0f} s")
     out.print(f"Open [bold]{page}[/bold] and slide from fine to coarse.")
@@ -65,12 +66,12 @@ def _masks(home: Home, shards: list[str]) -> Iterator[tuple[str, str, MaskSet, M
             yield shard, key, objects[key], hierarchy[key]
 
 
-def _items(home: Home, shards: list[str]) -> Iterator[ReportItem]:
+def _items(home: Home, labelled: list[tuple[str, str, MaskSet, MaskSet]]) -> Iterator[ReportItem]:
     from ops.report import ReportItem
     from ops.sample_photos import credit_of
 
-    readers = {shard: source_of(home, shard).open() for shard in shards}
-    for shard, key, objects, hierarchy in _masks(home, shards):
+    readers = {shard: source_of(home, shard).open() for shard, *_ in labelled}
+    for shard, key, objects, hierarchy in labelled:
         image = decode_image(readers[shard].read(key))
         layers = dict(zip(LAYERS, (objects, hierarchy), strict=True))
         yield ReportItem(key, image, layers, credit=credit_of(key))

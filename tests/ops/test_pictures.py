@@ -125,7 +125,7 @@ def test_colours_do_not_depend_on_the_order(nested: MaskSet) -> None:
 def test_most_masks_keep_their_colours_when_others_go(nested: MaskSet) -> None:
     kept = np.sort(np.random.default_rng(0).permutation(len(nested))[: len(nested) * 9 // 10])
     before, after = rgb2lab(mask_colours(nested)[kept] / 255), rgb2lab(mask_colours(nested.take(kept)) / 255)
-    assert np.mean(np.linalg.norm(before - after, axis=1) < 20) > 0.6
+    assert np.mean(np.linalg.norm(before - after, axis=1) < 20) > 0.69
 
 
 @pytest.mark.parametrize("granularity", [0.1, 0.2, 0.4, 0.7, 1.0])
