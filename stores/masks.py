@@ -112,8 +112,11 @@ class MaskSet:
 
     def areas(self) -> np.ndarray:
         """Set pixels of every mask, (n,) int64."""
-        totals = np.concatenate([[0], np.cumsum(np.bitwise_count(self.bits), dtype=np.int64)])
-        return totals[self.offsets[1:]] - totals[self.offsets[:-1]]
+        areas = np.zeros(len(self), np.int64)
+        filled = np.flatnonzero(self.offsets[1:] > self.offsets[:-1])
+        if len(filled):
+            areas[filled] = np.add.reduceat(np.bitwise_count(self.bits), self.offsets[filled], dtype=np.int64)
+        return areas
 
     def take(self, indices: Sequence[int] | np.ndarray) -> MaskSet:
         """The masks at `indices`, in that order; parents that are left out give way to their own parents."""

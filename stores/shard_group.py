@@ -5,6 +5,7 @@ Zarr reads a chunk file that is not there as zeros; the checksums turn that sile
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import zarr
 from zarr.codecs import ZstdCodec
+from zarr.core.sync import sync
 
 from stores.location import Location, out_of_space_explained
 
@@ -209,6 +211,16 @@ class _StreamReader:
                 raise CorruptShard(f"{name} is missing or not what was written; materialise the shard again")
             chunk.flags.writeable = False
             self._cache[index] = chunk
+
+
+def finish_writes() -> None:
+    """Wait for the chunks that Zarr still writes: when one fails, it leaves the others under way."""
+    sync(_other_tasks())
+
+
+async def _other_tasks() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def checksum(values: np.ndarray) -> int:

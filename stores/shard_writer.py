@@ -11,7 +11,7 @@ import numpy as np
 
 from stores.location import Location
 from stores.parts import Parts
-from stores.shard_group import GroupReader, GroupWriter
+from stores.shard_group import GroupReader, GroupWriter, finish_writes
 from stores.versions import IncompleteVersion, Versions
 
 FORMAT_VERSION = 1
@@ -74,6 +74,7 @@ class ShardWriter(ABC):
             self._write_group(place, keys, failed)
             GroupReader(place).verify()
         except BaseException:
+            finish_writes()
             place.delete()
             raise
         self.versions.publish(self.version, provenance, content=place.name)

@@ -38,7 +38,10 @@ def _resettle(labels: np.ndarray, image: np.ndarray, reach: int) -> np.ndarray:
     markers = np.where(lost[labels], labels + 1, markers)
     grey = image.mean(axis=2, dtype=np.float32)
     relief = ndimage.gaussian_gradient_magnitude(grey, _SIGMA)
-    return watershed(relief, markers).astype(np.int32) - 1
+    # Flooding starts only at the rim of what is certain; the queue need not hold the rest.
+    open_or_rim = ndimage.maximum_filter(markers == 0, 3)
+    flooded = watershed(relief, markers, mask=open_or_rim)
+    return np.where(markers > 0, markers, flooded).astype(np.int32) - 1
 
 
 def masks_of_sets(labels: np.ndarray, sets: LeafSets, scores: np.ndarray) -> MaskSet:

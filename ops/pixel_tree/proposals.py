@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -121,10 +122,15 @@ def _pairs_within_groups(sorted_keys: np.ndarray) -> tuple[np.ndarray, np.ndarra
     boundaries = np.flatnonzero(np.diff(sorted_keys, prepend=-1, append=-1))
     firsts, seconds = [], []
     for begin, finish in pairwise(boundaries.tolist()):
-        i, j = np.triu_indices(min(finish - begin, _MOST_PARTNERS), 1)
+        i, j = _index_pairs(min(finish - begin, _MOST_PARTNERS))
         firsts.append(begin + i)
         seconds.append(begin + j)
     return np.concatenate(firsts), np.concatenate(seconds)
+
+
+@cache
+def _index_pairs(count: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.triu_indices(count, 1)
 
 
 def _lived_together(tree: MergeTree, a: np.ndarray, b: np.ndarray) -> np.ndarray:
