@@ -9,9 +9,9 @@ import numpy as np
 
 from ops.kernels import kernel
 from ops.lattice_kernels import LANES, blur, gather, splat
+from ops.lattice_numbering import find_neighbours, number_vertices, renumber
 
 _KEY_LIMIT = 2**62
-_HASH_FACTOR = -7046029254386353131  # 2^64 / golden ratio, as a signed number
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,10 +118,10 @@ def build_lattice(features: np.ndarray) -> Lattice:
     smallest, strides = _numbering(low * scale, high * scale)
     weights, keys = _embed(features, scale.astype(np.float32), smallest, strides)
     weights *= np.sqrt(1 / (1 + 2.0 ** -features.shape[1]))
-    vertices, keys = _number_vertices(keys)
+    vertices, keys = number_vertices(keys)
     order = np.argsort(keys, kind="stable")
-    _renumber(vertices, order)
-    return Lattice(vertices, weights, (_neighbours(keys[order], strides),))
+    renumber(vertices, order)
+    return Lattice(vertices, weights, (find_neighbours(keys[order], strides),))
 
 
 def stack(lattices: Sequence[Lattice]) -> Lattice:
@@ -249,84 +249,6 @@ def _nearest_remainder_zero(elevated: np.ndarray, base: np.ndarray, rank: np.nda
         rank[axis] += turn * corners
         base[axis] += turn * corners
         elevated[axis] -= np.float32(turn * corners)
-
-
-@kernel
-def _number_vertices(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Index of each key among the distinct ones, and these in the order in which they first occur."""
-    points, corners = keys.shape
-    vertices = np.empty((points, corners), np.int32)
-    slots = np.full(1 << 16, -1, np.int32)
-    distinct = np.empty(1 << 15, np.int64)
-    count = 0
-    for point in range(points):
-        if count + corners > len(distinct):
-            distinct, slots = _grown(distinct[:count], 4 * len(slots))
-        for corner in range(corners):
-            key = keys[point, corner]
-            if point and key == keys[point - 1, corner]:
-                vertices[point, corner] = vertices[point - 1, corner]
-                continue
-            slot = _slot(slots, distinct, key)
-            if slots[slot] < 0:
-                slots[slot] = count
-                distinct[count] = key
-                count += 1
-            vertices[point, corner] = slots[slot]
-    return vertices, distinct[:count].copy()
-
-
-@kernel
-def _slot(slots: np.ndarray, distinct: np.ndarray, key: int) -> int:
-    """Where `key` is, or would be, in an open-addressing hash table of 2^k slots."""
-    mixed = key * np.int64(_HASH_FACTOR)
-    slot = (mixed ^ (mixed >> 32)) & (len(slots) - 1)
-    while slots[slot] >= 0 and distinct[slots[slot]] != key:
-        slot = (slot + 1) & (len(slots) - 1)
-    return int(slot)
-
-
-@kernel
-def _grown(distinct: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    slots = np.full(size, -1, np.int32)
-    larger = np.empty(size // 2, np.int64)
-    for index in range(len(distinct)):
-        larger[index] = distinct[index]
-        slots[_slot(slots, larger, distinct[index])] = index
-    return larger, slots
-
-
-@kernel
-def _renumber(vertices: np.ndarray, order: np.ndarray) -> None:
-    position = np.empty(len(order), np.int32)
-    for index in range(len(order)):
-        position[order[index]] = index
-    flat = vertices.reshape(-1)
-    for index in range(len(flat)):
-        flat[index] = position[flat[index]]
-
-
-@kernel
-def _neighbours(keys: np.ndarray, strides: np.ndarray) -> np.ndarray:
-    """Neighbours of vertices in ascending order of their keys: a step adds the same to every key, so merge."""
-    count = len(keys)
-    corners = len(strides) + 1
-    neighbours = np.full((corners, count, 2), count, np.int32)
-    for direction in range(corners):
-        step = strides.sum()
-        if direction < corners - 1:
-            step -= corners * strides[direction]
-        step = abs(step)
-        other = 0
-        for vertex in range(count):
-            while other < count and keys[other] < keys[vertex] + step:
-                other += 1
-            if other == count:
-                break
-            if keys[other] == keys[vertex] + step:
-                neighbours[direction, vertex, 1] = other
-                neighbours[direction, other, 0] = vertex
-    return neighbours
 
 
 @kernel
