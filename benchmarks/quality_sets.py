@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as rle
 
-from ops.ground_truth import GroundTruth, GroundTruthImage, GroundTruthMask, load_ground_truth
+from ops.ground_truth import GroundTruth, GroundTruthImage, GroundTruthMask
+from ops.ground_truth_formats import load_ground_truth
 
 SETS = ("coco_val", "bsds500_val", "single_val", "coco_train", "bsds500_train", "single_train")
 _SINGLE_SIDE = 300  # pixels of the longer side, as the photos of Weizmann's one-object set

@@ -10,14 +10,17 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from pycocotools import mask as rle
 
-from ops.ground_truth import GroundTruth, load_ground_truth
+from ops.ground_truth import GroundTruth, ImageId, shown
 from stores.masks import MaskSet
-
-__all__ = ["RecallByImage", "average_recall", "best_overlaps", "load_ground_truth", "recall_by_image"]
+from stores.rle import to_rle
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 _CATEGORY = 1
 _AREAS = ("small", "medium", "large")
+
+
+class MismatchedImages(ValueError):
+    """Predictions and ground truth are not of the same images."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class RecallByImage:
 
 
 def average_recall(
-    predictions: Mapping[int, MaskSet],
+    predictions: Mapping[ImageId, MaskSet],
     ground_truth: GroundTruth,
     max_detections: Sequence[int] = (1, 10, 100, 1000),
 ) -> dict[str, float]:
@@ -66,34 +69,45 @@ def average_recall(
         pixels, and the others) and `AP`; all in [0, 1], NaN where there is nothing to find. `masks_per_image`.
 
     Raises:
-        ValueError: predictions of an image that is not in the ground truth, or masks of another image size.
+        MismatchedImages: predictions of an image that is not in the ground truth, or masks of another image size.
     """
-    _check_match(predictions, ground_truth)
+    _check_images(predictions, ground_truth)
     limits = sorted(max_detections)
-    evaluation = _evaluate(predictions, ground_truth, limits)
+    results = _as_results(predictions, ground_truth)
+    evaluation = _evaluate(results, ground_truth, limits)
     stats = np.where(evaluation.all_stats < 0, np.nan, evaluation.all_stats)
     first = 3 + len(_AREAS)
     result = {f"AR@{limit}": float(stats[first + i]) for i, limit in enumerate(limits)}
     first += len(limits)
     result |= {f"AR_{area}": float(stats[first + i]) for i, area in enumerate(_AREAS)}
     result["AP"] = float(stats[0])
-    result["masks_per_image"] = sum(map(len, predictions.values())) / len(ground_truth.images)
+    result["masks_per_image"] = len(results) / len(ground_truth.images)
     return result
 
 
 def recall_by_image(
-    predictions: Mapping[int, MaskSet], ground_truth: GroundTruth, max_detections: int = 1000
+    predictions: Mapping[ImageId, MaskSet], ground_truth: GroundTruth, max_detections: int = 1000
 ) -> RecallByImage:
     """AR@`max_detections` of each image by itself; arguments and errors as `average_recall`."""
-    _check_match(predictions, ground_truth)
+    return recalls_by_image(predictions, ground_truth, (max_detections,))[max_detections]
+
+
+def recalls_by_image(
+    predictions: Mapping[ImageId, MaskSet], ground_truth: GroundTruth, max_detections: Sequence[int]
+) -> dict[int, RecallByImage]:
+    """`recall_by_image` for several limits at once; the masks of an image are read once."""
+    _check_images(predictions, ground_truth)
     grouped = ground_truth.masks_by_image()
     counts = np.array([sum(not mask.crowd for mask in grouped[i]) for i in ground_truth.image_ids], np.int64)
     recalls = []
     for image in ground_truth.images:
         alone = GroundTruth((image,), tuple(grouped[image.image_id]))
         found = {i: predictions[i] for i in (image.image_id,) if i in predictions}
-        recalls.append(average_recall(found, alone, (max_detections,))[f"AR@{max_detections}"])
-    return RecallByImage(np.array(ground_truth.image_ids), np.array(recalls), counts)
+        result = average_recall(found, alone, max_detections)
+        recalls.append([result[f"AR@{limit}"] for limit in max_detections])
+    columns = np.array(recalls, np.float64).reshape(-1, len(max_detections)).T
+    ids = np.array(ground_truth.image_ids)
+    return {limit: RecallByImage(ids, column, counts) for limit, column in zip(max_detections, columns, strict=True)}
 
 
 def best_overlaps(masks: MaskSet, human_masks: Sequence[dict[str, Any]]) -> np.ndarray:
@@ -104,12 +118,12 @@ def best_overlaps(masks: MaskSet, human_masks: Sequence[dict[str, Any]]) -> np.n
     """
     if not len(masks) or not human_masks:
         return np.zeros(len(human_masks))
-    return rle.iou(_encoded(masks), list(human_masks), [0] * len(human_masks)).max(axis=0)
+    return rle.iou(to_rle(masks), list(human_masks), [0] * len(human_masks)).max(axis=0)
 
 
-def _evaluate(predictions: Mapping[int, MaskSet], ground_truth: GroundTruth, limits: Sequence[int]) -> COCOeval_faster:
+def _evaluate(results: Sequence[dict[str, Any]], ground_truth: GroundTruth, limits: Sequence[int]) -> COCOeval_faster:
     human = COCO(_as_coco(ground_truth))
-    found = human.loadRes(_as_results(predictions))
+    found = human.loadRes(list(results))
     evaluation = COCOeval_faster(human, found, "segm")
     evaluation.params.useCats = 0
     evaluation.params.maxDets = list(limits)
@@ -118,10 +132,11 @@ def _evaluate(predictions: Mapping[int, MaskSet], ground_truth: GroundTruth, lim
 
 
 def _as_coco(ground_truth: GroundTruth) -> dict[str, Any]:
+    numbers = _numbers(ground_truth)
     annotations = [
         {
             "id": index + 1,
-            "image_id": mask.image_id,
+            "image_id": numbers[mask.image_id],
             "category_id": _CATEGORY,
             "segmentation": mask.rle,
             "area": mask.area,
@@ -130,27 +145,34 @@ def _as_coco(ground_truth: GroundTruth) -> dict[str, Any]:
         }
         for index, mask in enumerate(ground_truth.masks)
     ]
-    images = [{"id": image.image_id, "height": image.size[0], "width": image.size[1]} for image in ground_truth.images]
+    images = [
+        {"id": numbers[image.image_id], "height": image.size[0], "width": image.size[1]}
+        for image in ground_truth.images
+    ]
     return {"images": images, "annotations": annotations, "categories": [{"id": _CATEGORY, "name": "mask"}]}
 
 
-def _as_results(predictions: Mapping[int, MaskSet]) -> list[dict[str, Any]]:
-    return [
-        {"image_id": image_id, "category_id": _CATEGORY, "segmentation": encoded, "score": float(score)}
-        for image_id, masks in predictions.items()
-        for encoded, score in zip(_encoded(masks), masks.score, strict=True)
-    ]
-
-
-def _encoded(masks: MaskSet) -> list[dict[str, Any]]:
-    return [rle.encode(np.asfortranarray(masks.dense(i).view(np.uint8))) for i in range(len(masks))]
-
-
-def _check_match(predictions: Mapping[int, MaskSet], ground_truth: GroundTruth) -> None:
-    sizes = {image.image_id: image.size for image in ground_truth.images}
-    unknown = set(predictions) - set(sizes)
-    if unknown:
-        raise ValueError(f"{len(unknown)} predicted images are not in the ground truth, such as {sorted(unknown)[:5]}")
+def _as_results(predictions: Mapping[ImageId, MaskSet], ground_truth: GroundTruth) -> list[dict[str, Any]]:
+    """Results as COCO has them; the masks of one image are unpacked at a time."""
+    numbers, sizes = _numbers(ground_truth), {image.image_id: image.size for image in ground_truth.images}
+    results = []
     for image_id, masks in predictions.items():
         if tuple(masks.size) != tuple(sizes[image_id]):
-            raise ValueError(f"image {image_id}: masks of (H, W) {masks.size}, but the photo is {sizes[image_id]}")
+            size = sizes[image_id]
+            raise MismatchedImages(f"image {image_id}: masks of (H, W) {masks.size}, but the photo is {size}")
+        results += [
+            {"image_id": numbers[image_id], "category_id": _CATEGORY, "segmentation": encoded, "score": float(score)}
+            for encoded, score in zip(to_rle(masks), masks.score, strict=True)
+        ]
+    return results
+
+
+def _numbers(ground_truth: GroundTruth) -> dict[ImageId, int]:
+    """A number for each image id, since COCOeval takes no names."""
+    return {image_id: number for number, image_id in enumerate(ground_truth.image_ids)}
+
+
+def _check_images(predictions: Mapping[ImageId, MaskSet], ground_truth: GroundTruth) -> None:
+    unknown = set(predictions) - set(ground_truth.image_ids)
+    if unknown:
+        raise MismatchedImages(f"{len(unknown)} predicted images are not in the ground truth: {shown(unknown)}")

@@ -1,17 +1,15 @@
 """AR and AP against a case worked out by hand and against pycocotools' COCOeval."""
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from scipy.io import savemat
 
-from ops.ground_truth import GroundTruth, GroundTruthImage, GroundTruthMask, load_ground_truth
-from ops.metrics import average_recall, best_overlaps, recall_by_image
+from ops.ground_truth import GroundTruth, GroundTruthImage, GroundTruthMask
+from ops.metrics import MismatchedImages, average_recall, best_overlaps, recall_by_image, recalls_by_image
 from stores.masks import MaskSet
 
 SIZE = (100, 200)
@@ -82,12 +80,13 @@ def test_crowds_are_ignored():
 @pytest.mark.parametrize(
     ("predictions", "message"),
     [
-        ({7: MaskSet.empty(SIZE)}, "not in the ground truth"),
+        ({7: MaskSet.empty(SIZE)}, "1 predicted images are not in the ground truth: 7"),
+        ({"0": MaskSet.empty(SIZE)}, "not in the ground truth"),
         ({0: MaskSet.empty((200, 100))}, "the photo is"),
     ],
 )
 def test_mismatch_is_an_error(predictions, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(MismatchedImages, match=message):
         average_recall(predictions, human([rectangle(0, 0, 9, 9)]))
 
 
@@ -157,48 +156,24 @@ def test_recall_by_image_pools_to_the_whole():
     assert 0 < split.standard_error(200) < 0.3
 
 
+def test_recalls_of_several_limits_are_those_of_each():
+    truth, found = random_case(12)
+    for limit, split in recalls_by_image(found, truth, (1, 10)).items():
+        np.testing.assert_array_equal(split.recall, recall_by_image(found, truth, limit).recall)
+
+
+def test_images_may_have_names():
+    truth, found = random_case(13)
+    named = GroundTruth(
+        tuple(replace(image, image_id=f"photo {image.image_id}") for image in truth.images),
+        tuple(replace(mask, image_id=f"photo {mask.image_id}") for mask in truth.masks),
+    )
+    by_name = {f"photo {image_id}": masks for image_id, masks in found.items()}
+    assert average_recall(by_name, named) == average_recall(found, truth)
+
+
 def test_best_overlaps_lets_one_mask_answer_twice():
     masks = predicted([rectangle(0, 0, 10, 10)])
     truth = [encode(rectangle(0, 0, 10, 10)), encode(rectangle(0, 0, 10, 5)), encode(rectangle(90, 0, 9, 9))]
     assert best_overlaps(masks, truth).tolist() == [1, 0.5, 0]
     assert best_overlaps(MaskSet.empty(SIZE), truth).tolist() == [0, 0, 0]
-
-
-def test_bsds_keeps_every_region_of_every_annotator(tmp_path):
-    first = np.ones((6, 8), np.uint16)
-    first[:, 4:] = 2
-    second = first.copy()
-    second[:3, :4] = 9
-    cells = np.empty((1, 2), object)
-    for column, labels in enumerate((first, second)):
-        cells[0, column] = {"Segmentation": labels, "Boundaries": np.zeros_like(labels)}
-    savemat(tmp_path / "42.mat", {"groundTruth": cells})
-    Image.new("RGB", (8, 6)).save(tmp_path / "42.jpg")
-    truth = load_ground_truth("bsds500", tmp_path)
-    assert truth.image_ids == [42]
-    assert truth.images[0].size == (6, 8)
-    assert sorted(mask.area for mask in truth.masks) == [12, 12, 24, 24, 24]
-
-
-def test_coco_reads_polygons_and_crowds(tmp_path):
-    crowd = {"size": [10, 12], "counts": [0, 30, 90]}
-    base = {"image_id": 3, "category_id": 5, "bbox": [0, 0, 1, 1]}
-    annotations = [
-        base | {"id": 1, "segmentation": [[2, 2, 6, 2, 6, 6, 2, 6]], "area": 16.5, "iscrowd": 0},
-        base | {"id": 2, "segmentation": crowd, "area": 30, "iscrowd": 1},
-    ]
-    images = [{"id": i, "file_name": f"{i}.jpg", "height": 10, "width": 12} for i in (3, 4)]
-    (tmp_path / "instances.json").write_text(json.dumps({"images": images, "annotations": annotations}))
-    truth = load_ground_truth("coco", tmp_path)
-    assert [mask.crowd for mask in truth.masks] == [False, True]
-    assert [mask.area for mask in truth.masks] == [16.5, 30]
-    assert rle.decode(truth.masks[0].rle).sum() == 16
-    assert rle.decode(truth.masks[1].rle).sum() == 30
-    assert truth.subset([4]).masks == ()
-    with pytest.raises(ValueError, match="no such images"):
-        truth.subset([5])
-
-
-def test_unknown_ground_truth_names_the_choices(tmp_path):
-    with pytest.raises(ValueError, match="bsds500"):
-        load_ground_truth("imagenet", tmp_path)
