@@ -15,6 +15,7 @@ from ops.settings import LabelSettings
 
 PRESETS = Path(__file__).resolve().parent.parent / "configs"
 DEFAULT_PRESET = "default"
+_NO_PRESETS = {"datasets"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class SettingsError(ValueError):
 
 def preset_names() -> list[str]:
     """Names of the presets that ship in configs/."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    return sorted(path.stem for path in PRESETS.glob("*.yaml") if path.stem not in _NO_PRESETS)
 
 
 def load_settings(
