@@ -43,10 +43,12 @@ class RecallByImage:
         return float(np.nansum(self.recall[picked] * counts) / counts.sum())
 
     def standard_error(self, rounds: int = 1000, seed: int = 0) -> float:
-        """Bootstrap standard error of the pooled average recall over images."""
+        """Bootstrap standard error of the pooled average recall over images; draws without any mask do not count."""
         generator = np.random.default_rng(seed)
         images = len(self.image_ids)
-        return float(np.std([self.pooled(generator.integers(0, images, images)) for _ in range(rounds)]))
+        draws = np.array([self.pooled(generator.integers(0, images, images)) for _ in range(rounds)])
+        valid = draws[np.isfinite(draws)]
+        return float(valid.std()) if len(valid) else float("nan")
 
 
 def average_recall(

@@ -156,6 +156,14 @@ def test_recall_by_image_pools_to_the_whole():
     assert 0 < split.standard_error(200) < 0.3
 
 
+def test_draws_of_empty_images_only_leave_the_standard_error_be():
+    truth = human([rectangle(0, 0, 9, 9)], [rectangle(0, 0, 9, 9)], [])
+    split = recall_by_image({0: predicted([rectangle(0, 0, 9, 9)])}, truth)
+    draws = [split.pooled(np.array(picked)) for picked in np.ndindex(3, 3, 3)]
+    assert split.standard_error(4000) == pytest.approx(np.nanstd(draws), rel=0.05)
+    assert np.isnan(recall_by_image({}, human([])).standard_error())
+
+
 def test_recalls_of_several_limits_are_those_of_each():
     truth, found = random_case(12)
     for limit, split in recalls_by_image(found, truth, (1, 10)).items():
