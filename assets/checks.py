@@ -8,9 +8,11 @@ import dagster as dg
 
 from assets.partitions import SHARDS
 from ops.feature_stage import FEATURE_CHECKS, check_features, stored_statistics
+from ops.learning import Learning
 from ops.manifest_stage import MANIFEST_CHECKS, check_manifest
 from ops.mask_checks import FLAT_CHECKS, TREE_CHECKS, check_shard
 from ops.mask_stages import divide_bound, hierarchy_bound
+from ops.model_stages import merge_bound
 from ops.presets import Labelling
 from stores.home import Home
 from stores.manifests import manifest_versions, open_manifest, source_of
@@ -72,6 +74,41 @@ def hierarchical_masks_checks(
     """Masks and their trees are sound, read back from the store."""
     masks = open_masks(home, "hierarchical_masks", context.partition_key, hierarchical_masks)
     yield from _gate_masks("hierarchical_masks", masks, TREE_CHECKS, hierarchy_bound(labelling.settings))
+
+
+@dg.multi_asset_check(name="round1_masks_checks", specs=_specs("round1_masks", TREE_CHECKS))
+def round1_masks_checks(
+    context: dg.AssetCheckExecutionContext,
+    home: dg.ResourceParam[Home],
+    learning: dg.ResourceParam[Learning],
+    round1_masks: str,
+) -> Iterator[dg.AssetCheckResult]:
+    """Predicted masks and their trees are sound, read back from the store."""
+    masks = open_masks(home, "round1_masks", context.partition_key, round1_masks)
+    yield from _gate_masks("round1_masks", masks, TREE_CHECKS, learning.settings.prediction.max_masks)
+
+
+@dg.multi_asset_check(name="round2_labels_checks", specs=_specs("round2_labels", TREE_CHECKS))
+def round2_labels_checks(
+    context: dg.AssetCheckExecutionContext,
+    home: dg.ResourceParam[Home],
+    round2_labels: str,
+) -> Iterator[dg.AssetCheckResult]:
+    """Labels of the second round are sound, read back from the store."""
+    masks = open_masks(home, "round2_labels", context.partition_key, round2_labels)
+    yield from _gate_masks("round2_labels", masks, TREE_CHECKS, merge_bound(home, masks, context.partition_key))
+
+
+@dg.multi_asset_check(name="unsam_masks_checks", specs=_specs("unsam_masks", TREE_CHECKS))
+def unsam_masks_checks(
+    context: dg.AssetCheckExecutionContext,
+    home: dg.ResourceParam[Home],
+    learning: dg.ResourceParam[Learning],
+    unsam_masks: str,
+) -> Iterator[dg.AssetCheckResult]:
+    """Predicted masks and their trees are sound, read back from the store."""
+    masks = open_masks(home, "unsam_masks", context.partition_key, unsam_masks)
+    yield from _gate_masks("unsam_masks", masks, TREE_CHECKS, learning.settings.prediction.max_masks)
 
 
 def _gate_masks(

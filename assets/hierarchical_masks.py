@@ -35,10 +35,11 @@ def hierarchical_masks(
     provenance = hierarchy_provenance(CODE_VERSION, ncut_masks, settings, labelling.forced_by(context.run.run_id))
     report = hierarchy_shard(home, provenance, source, objects, settings, fanout, context.log.info)
     masks = open_masks(home, "hierarchical_masks", shard, report.version)
+    sheet = hierarchy_sheet(source, masks, settings.limits)
     return dg.MaterializeResult(
         value=report.version,
         data_version=dg.DataVersion(report.version),
-        metadata=metadata.picture(hierarchy_sheet(source, masks, settings), "photos, coarse masks and fine masks")
+        metadata=metadata.picture(sheet, "photos, coarse masks and fine masks")
         | metadata.of_masks(masks)
         | metadata.of_stage(report, provenance),
     )

@@ -8,10 +8,17 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
+from ops.label_shards import ShardLabels
+from ops.learning import LearningSettings
+from ops.model_files import load_model, model_location
 from ops.pictures import as_markdown
 from ops.stages import Provenance, StageReport
+from ops.training_pictures import loss_curve, sample_sheet, summary
+from ops.training_stage import TrainingReport
+from stores.home import Home
 from stores.manifests import Manifest
 from stores.mask_store import MaskShardReader
+from stores.masks import SOURCES
 
 Metadata = dict[str, Any]
 
@@ -53,6 +60,33 @@ def of_masks(masks: MaskShardReader) -> Metadata:
         "masks_per_image": round(float(counts.mean()), 2) if len(counts) else 0.0,
         "most_masks": int(counts.max(initial=0)),
         **_quarantine(masks.failed),
+    }
+
+
+def by_source(masks: MaskShardReader) -> Metadata:
+    """How many masks of a shard came from where."""
+    counts = np.bincount(masks.columns()["source"], minlength=len(SOURCES))
+    return {f"masks_from_{SOURCES[index]}": int(counts[index]) for index in np.flatnonzero(counts)}
+
+
+def of_training(home: Home, report: TrainingReport, provenance: Provenance, settings: LearningSettings) -> Metadata:
+    """Loss, speed, the exact labels, the loss curve and what the model finds on a few of its photos."""
+    labels = provenance["labels"]
+    model = load_model(model_location(home, provenance["asset"], report.version))
+    source = ShardLabels(home, labels["asset"], labels["versions"], settings.limits)
+    return {
+        "version": report.version,
+        "reused": report.reused,
+        "shards": len(labels["versions"]),
+        "images": report.images,
+        "steps": report.steps,
+        "seconds": round(report.seconds, 1),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        **summary(report.history),
+        "loss_curve": dg.MetadataValue.md(as_markdown(loss_curve(report.history), "loss")),
+        **picture(sample_sheet(model, source, settings.prediction), "photos, what was learned from, what is found"),
+        "trained_on": dg.MetadataValue.json(labels["versions"]),
+        "provenance": dg.MetadataValue.json(provenance),
     }
 
 

@@ -40,7 +40,7 @@ def ncut_masks(
     return dg.MaterializeResult(
         value=report.version,
         data_version=dg.DataVersion(report.version),
-        metadata=metadata.picture(mask_sheet(source, masks, settings), "objects")
+        metadata=metadata.picture(mask_sheet(source, masks, settings.limits), "objects")
         | metadata.of_masks(masks)
         | metadata.of_stage(report, provenance),
     )

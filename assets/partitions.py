@@ -4,5 +4,7 @@ import dagster as dg
 
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
 GROUP = "labels"
+ROUNDS = "rounds"
+EVALUATION = "evaluation"
 GPU_POOL = "gpu"
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)

@@ -20,32 +20,10 @@ from transformers.models.mask2former.modeling_mask2former import (
 from models.feature_pyramid import FeaturePyramid, build_pyramid, load_pretrained
 from models.query_decoder import decode
 from models.weights import WeightsUnavailable
+from models.whole_image_config import WholeImageConfig
 
 MASK, NO_MASK = 0, 1
 MULTIPLE = 32
-
-
-@dataclass(frozen=True)
-class WholeImageConfig:
-    """Shape of the model; the defaults are the papers' (spec 4.1).
-
-    Attributes:
-        backbone: one of `models.backbones.BACKBONES`.
-        frozen_stages: how much of it is not trained, see `models.feature_pyramid`.
-        queries: masks that the model can find in one image.
-        encoder_layers: deformable-attention layers of the pixel decoder.
-        decoder_layers: masked-attention layers; there is one more output, of the learned queries themselves.
-        dim: width of pixel decoder, decoder and masks.
-        feedforward: hidden width of the decoder's layers.
-    """
-
-    backbone: str = "dino_resnet50"
-    frozen_stages: int = 0
-    queries: int = 2000
-    encoder_layers: int = 6
-    decoder_layers: int = 9
-    dim: int = 256
-    feedforward: int = 2048
 
 
 @dataclass(frozen=True)

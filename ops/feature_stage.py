@@ -93,7 +93,7 @@ def sample_tokens(
     """Statistics and pictures of a few photos' tokens, computed here or taken from the store."""
     backbone = worker_backbone(settings)
     statistics, pictures = [], []
-    for key, image in sample_images(source, keys if stored is None else stored.keys, settings, _SHOWN):
+    for key, image in sample_images(source, keys if stored is None else stored.keys, settings.limits, _SHOWN):
         tokens = extract(backbone, [image], settings.backbone.size)[0] if stored is None else stored[key]
         statistics.append(token_statistics(tokens, backbone.defaults))
         pictures += [resized(image, _TILE), features_as_colours(np.nan_to_num(tokens, posinf=0, neginf=0))]

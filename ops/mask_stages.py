@@ -8,7 +8,7 @@ import numpy as np
 
 from ops.fanout import Fanout
 from ops.pictures import contact_sheet, overlay, overlay_at_granularity, resized
-from ops.settings import LabelSettings
+from ops.settings import LabelSettings, LimitSettings
 from ops.shard_samples import sample_images
 from ops.stage_workers import DivideFinish, HierarchyWorker, TokenWorker
 from ops.stages import Provenance, Say, StageReport, run_stage
@@ -97,16 +97,16 @@ def hierarchy_bound(settings: LabelSettings) -> int:
     return settings.pixel_tree.max_masks if settings.recipe == "pixel_tree" else _MOST_MASKS_OF_PAPER_RECIPE
 
 
-def mask_sheet(source: ShardSource, masks: MaskShardReader, settings: LabelSettings) -> np.ndarray:
+def mask_sheet(source: ShardSource, masks: MaskShardReader, limits: LimitSettings) -> np.ndarray:
     """Overlays of a few images of the shard, (H, W, 3) uint8."""
-    samples = sample_images(source, masks.keys, settings, _SHOWN)
+    samples = sample_images(source, masks.keys, limits, _SHOWN)
     return contact_sheet([overlay(image, masks[key], _TILE) for key, image in samples], tile=_TILE)
 
 
-def hierarchy_sheet(source: ShardSource, masks: MaskShardReader, settings: LabelSettings) -> np.ndarray:
+def hierarchy_sheet(source: ShardSource, masks: MaskShardReader, limits: LimitSettings) -> np.ndarray:
     """A few images of the shard, each beside its masks coarse and fine, (H, W, 3) uint8."""
     pictures = []
-    for key, image in sample_images(source, masks.keys, settings, _SHOWN // 2):
+    for key, image in sample_images(source, masks.keys, limits, _SHOWN // 2):
         pictures.append(resized(image, _TILE))
         pictures += [overlay_at_granularity(image, masks[key], granularity, _TILE) for granularity in _GRANULARITIES]
     return contact_sheet(pictures, columns=1 + len(_GRANULARITIES), tile=_TILE)

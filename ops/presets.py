@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,7 @@ from ops.settings import LabelSettings
 PRESETS = Path(__file__).resolve().parent.parent / "configs"
 DEFAULT_PRESET = "default"
 _NO_PRESETS = {"datasets"}
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def resolve_settings(
     resolved = merged(preset_values(preset), values or {})
     for override in overrides:
         resolved = merged(resolved, parse_override(override))
-    return validated(resolved)
+    return validated(resolved, LabelSettings)
 
 
 def preset_values(preset: str) -> dict[str, Any]:
@@ -114,16 +115,16 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def validated(values: Mapping[str, Any]) -> LabelSettings:
-    """Values as settings.
+def validated(values: Mapping[str, Any], kind: type[Settings]) -> Settings:
+    """Values as settings of a kind.
 
     Raises:
         SettingsError: all that is wrong with them, one line each.
     """
     try:
-        return LabelSettings.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("\n".join(_explained(problem) for problem in error.errors())) from error
+        raise SettingsError("\n".join(_explained(problem, kind) for problem in error.errors())) from error
 
 
 def read_settings_file(path: str | Path) -> dict[str, Any]:
@@ -148,17 +149,16 @@ def changed_values(settings: BaseModel) -> dict[str, Any]:
     return settings.model_dump(mode="json", exclude_defaults=True)
 
 
-def _explained(problem: Any) -> str:
+def _explained(problem: Any, kind: type[BaseModel]) -> str:
     *sections, knob = (str(part) for part in problem["loc"]) if problem["loc"] else ("settings",)
     if problem["type"] != "extra_forbidden":
         return f"{'.'.join([*sections, knob])}: {problem['msg']}, got {problem['input']!r}"
-    known = list(_section(sections).model_fields)
+    known = list(_section(sections, kind).model_fields)
     place = f"section {'.'.join(sections)}" if sections else "settings"
     return f"unknown knob {knob!r} in {place}{_did_you_mean(knob, known)}; there are {', '.join(known)}"
 
 
-def _section(path: Iterable[str]) -> type[BaseModel]:
-    section: type[BaseModel] = LabelSettings
+def _section(path: Iterable[str], section: type[BaseModel]) -> type[BaseModel]:
     for name in path:
         section = cast(type[BaseModel], section.model_fields[name].annotation)
     return section

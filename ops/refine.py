@@ -10,7 +10,7 @@ from ops.crf import DenseCrf
 from ops.settings import CrfSettings
 from ops.sharp_upsample import upsample_sharply
 from ops.upsample import upsample_labels
-from stores.masks import MaskSet, tight_box
+from stores.masks import COLUMN_DTYPES, MaskSet, tight_box
 
 _FRAME = 480  # long side in pixels of the photos for which the settings' deviations are stated
 
@@ -117,8 +117,7 @@ def _reshaped(
         x, y, w, h = tight_box(drawn)
         if w:
             boxes[index], crops[index] = (left + x, top + y, w, h), drawn[y : y + h, x : x + w]
-    columns = ("score", "level", "theta", "parent", "granularity", "source")
-    return MaskSet.from_crops(masks.size, boxes, crops, **{name: getattr(masks, name) for name in columns})
+    return MaskSet.from_crops(masks.size, boxes, crops, **{name: getattr(masks, name) for name in COLUMN_DTYPES})
 
 
 def _full_size_box(mask: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:

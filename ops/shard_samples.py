@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ops.settings import LabelSettings
+from ops.settings import LimitSettings
 from ops.stage_workers import REFUSABLE, read_image
 from stores.shards import ShardSource
 
 
 def sample_images(
-    source: ShardSource, keys: Sequence[str], settings: LabelSettings, count: int
+    source: ShardSource, keys: Sequence[str], limits: LimitSettings, count: int
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Key and pixels (H, W, 3) of at most `count` of the images `keys`."""
     reader = source.open()
     for position in np.unique(np.linspace(0, len(keys) - 1, min(count, len(keys))).astype(int)):
         try:
-            image = read_image(reader, keys[position], settings)
+            image = read_image(reader, keys[position], limits)
         except REFUSABLE:
             continue
         yield keys[position], image

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ops.phases import Stopwatch
-from ops.settings import BackboneSettings, LabelSettings
+from ops.settings import BackboneSettings, LabelSettings, LimitSettings
 from stores.feature_store import FeatureShardReader
 from stores.images import UnreadableImage, decode_image
 from stores.mask_store import MaskShardReader
@@ -80,7 +80,7 @@ class TokenWorker:
         def worker(key: str) -> Tokenised:
             watch = Stopwatch()
             with watch.phase("read"):
-                image = read_image(reader, key, self.settings)
+                image = read_image(reader, key, self.settings.limits)
             with watch.phase("features"):
                 if self.stored is None:
                     tokens = extract(backbone, [image], self.settings.backbone.size)[0]
@@ -123,7 +123,7 @@ class HierarchyWorker:
         def worker(key: str) -> Made:
             watch = Stopwatch()
             with watch.phase("read"):
-                image = read_image(reader, key, self.settings)
+                image = read_image(reader, key, self.settings.limits)
                 objects = self.objects[key]
             with watch.phase(self.settings.recipe):
                 masks = hierarchy(image, objects, backbone, self.settings)
@@ -147,13 +147,13 @@ def weight_hash(settings: LabelSettings) -> str:
     return _loaded(settings.backbone, "cpu").weight_hash
 
 
-def read_image(reader: ShardReader, key: str, settings: LabelSettings) -> np.ndarray:
+def read_image(reader: ShardReader, key: str, limits: LimitSettings) -> np.ndarray:
     """Pixels of image `key`, (H, W, 3) uint8.
 
     Raises:
         UnreadableImage, MissingMember: it cannot be read any more.
     """
-    return decode_image(reader.read(key), settings.limits.max_pixels, settings.limits.min_side)
+    return decode_image(reader.read(key), limits.max_pixels, limits.min_side)
 
 
 @lru_cache(maxsize=1)

@@ -24,10 +24,9 @@ from ops.mask_loader import Batch
 from ops.mask_losses import LossTerms
 from ops.optimisation import TrainingDiverged, apply_gradient, build_optimiser, rate_factor, set_rate
 from ops.training_log import Entry, TrainingLog
-from ops.training_settings import TrainingSettings
+from ops.training_settings import FREE_TO_CHANGE, TrainingSettings
 
 _SEED_STRIDE = 1_000_003
-_FREE_TO_CHANGE = ("checkpoint_every", "keep_checkpoints", "log_every", "max_skipped")
 
 
 class TrainingTask(Protocol):
@@ -210,7 +209,7 @@ def _checkpoint(run: _Run, history: list[Entry]) -> Checkpoint:
 
 
 def _identity(run: _Run) -> dict[str, object]:
-    settings = run.settings.model_dump(mode="json", exclude=set(_FREE_TO_CHANGE))
+    settings = run.settings.model_dump(mode="json", exclude=set(FREE_TO_CHANGE))
     for name in ("workers", "prefetch"):
         settings["loader"].pop(name)
     return {"settings": settings, "data": run.task.fingerprint}

@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.whole_image import WholeImageConfig
+from models.whole_image_config import WholeImageConfig
 from ops.settings import Section
+
+FREE_TO_CHANGE = ("checkpoint_every", "keep_checkpoints", "log_every", "max_skipped")  # do not decide the model
 
 
 class LossSettings(Section):

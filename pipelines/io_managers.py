@@ -7,11 +7,9 @@ import dagster as dg
 from stores.home import Home
 from stores.versions import NoVersion
 
-KINDS = {"shard_manifest": "manifests", "dino_features": "features"}
-
 
 class VersionIOManager(dg.IOManager):
-    """Loads the current version of an upstream asset's shard; the asset itself has published it."""
+    """Loads the current version of an upstream asset (of its shard); the asset itself has published it."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -22,16 +20,15 @@ class VersionIOManager(dg.IOManager):
         Raises:
             NoVersion: the asset returned another version than it published.
         """
-        current = self._current(context.asset_key, context.partition_key)
+        current = self._current(context.asset_key, context.partition_key if context.has_asset_partitions else None)
         if current != obj:
             raise NoVersion(f"{context.asset_key.to_user_string()} returned {obj}, but {current} is current")
 
     def load_input(self, context: dg.InputContext) -> str:
-        return self._current(context.asset_key, context.partition_key)
+        return self._current(context.asset_key, context.asset_partition_key if context.has_asset_partitions else None)
 
-    def _current(self, asset: dg.AssetKey, shard: str) -> str:
-        name = asset.path[-1]
-        return self.home.versions(KINDS.get(name, "masks"), name, shard).readable()
+    def _current(self, asset: dg.AssetKey, shard: str | None) -> str:
+        return self.home.versions_of(asset.path[-1], shard).readable()
 
 
 @dg.io_manager(required_resource_keys={"home"})

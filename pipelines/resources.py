@@ -9,7 +9,9 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from ops.evaluation_request import EvaluationRequest
 from ops.fanout import Fanout
+from ops.learning import DEFAULT_LEARNING_PRESET, Learning, resolve_learning
 from ops.presets import DEFAULT_PRESET, Labelling, resolve_settings
 from stores.home import Home
 
@@ -33,6 +35,31 @@ class LabellingResource(dg.ConfigurableResource[Labelling]):
 
     def create_resource(self, context: dg.InitResourceContext) -> Labelling:
         return Labelling(resolve_settings(self.preset, self.settings, self.overrides), self.force)
+
+
+class LearningResource(dg.ConfigurableResource[Learning]):
+    """How models are trained and used; the launchpad, schedules and sensors may change it in the run's config."""
+
+    preset: str = Field(default=DEFAULT_LEARNING_PRESET, description="small, paper or demo (ops/learning.py)")
+    settings: dict[str, Any] = Field(default_factory=dict, description="what differs, as {training: {steps: 500}}")
+    overrides: list[str] = Field(default_factory=list, description="single values, such as training.steps=500")
+    shards: list[str] = Field(default_factory=list, description="to train on; empty takes all")
+    workers: int = Field(default=1, ge=1, description="that train together; more than one are Ray's")
+    force: bool = Field(default=False, description="compute again what is fresh")
+
+    def create_resource(self, context: dg.InitResourceContext) -> Learning:
+        settings = resolve_learning(self.preset, self.settings, self.overrides)
+        return Learning(settings, tuple(self.shards), self.workers, self.force)
+
+
+class EvaluationResource(dg.ConfigurableResource[EvaluationRequest]):
+    """What evaluations are made on; the launchpad may change it in the run's config."""
+
+    file: str = Field(default="", description="register of datasets; empty takes UNSAM_DATASETS, else the shipped one")
+    limit: int = Field(default=0, ge=0, description="the first so many images of a dataset; 0 takes all")
+
+    def create_resource(self, context: dg.InitResourceContext) -> EvaluationRequest:
+        return EvaluationRequest(self.file, self.limit or None)
 
 
 class FanoutResource(dg.ConfigurableResource[Fanout]):

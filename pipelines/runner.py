@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +45,7 @@ class ShardRun:
     """What became of one shard.
 
     Attributes:
-        shard: its key.
+        shard: its key, or the job where there is no shard.
         error: None, or why it failed, in one line.
         seconds: wall time.
         metadata: by asset name, what its materialisation recorded.
@@ -56,6 +57,74 @@ class ShardRun:
     metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Runner:
+    """Runs jobs in this process, one Dagster run each.
+
+    Attributes:
+        tags: of every run; see `pipelines.killed_runs`.
+    """
+
+    instance: dg.DagsterInstance
+    tags: Mapping[str, str]
+
+    def run(
+        self,
+        job: str,
+        resources: Mapping[str, Any],
+        shard: str | None = None,
+        assets: Sequence[str] = (),
+        definitions: dg.Definitions | None = None,
+    ) -> ShardRun:
+        """Run a job.
+
+        Args:
+            resources: configuration by name of the resource.
+            shard: the partition; None for assets that have none.
+            assets: names of assets; empty takes all of the job.
+            definitions: that have the job; None takes those of the project.
+        """
+        from pipelines.definitions import defs
+
+        begun = time.perf_counter()
+        result = (
+            (definitions or defs)
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=self.instance,
+                partition_key=shard,
+                asset_selection=[dg.AssetKey(name) for name in assets] or None,
+                run_config={
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                    "resources": {name: {"config": dict(config)} for name, config in resources.items()},
+                },
+                tags=self.tags,
+                raise_on_error=False,
+            )
+        )
+        return ShardRun(
+            shard=shard or job,
+            error=None if result.success else _reason(result),
+            seconds=time.perf_counter() - begun,
+            metadata=_metadata(result),
+        )
+
+
+@contextmanager
+def running(instance: dg.DagsterInstance, keep_cluster: bool) -> Iterator[Runner]:
+    """A runner, after the runs of killed processes were recorded as failed.
+
+    Args:
+        keep_cluster: start Ray once for all runs.
+    """
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    bury_killed_runs(instance)
+    with Fanout() as cluster, process_tag(instance) as tags:
+        if keep_cluster:
+            cluster.connect()
+        yield Runner(instance, tags)
+
+
 def materialise(
     instance: dg.DagsterInstance, shards: Sequence[str], request: LabelRequest, assets: Sequence[str] = ()
 ) -> Iterator[ShardRun]:
@@ -64,35 +133,9 @@ def materialise(
     Args:
         assets: names of assets; empty takes all of the job.
     """
-    from pipelines.definitions import defs
-
-    logging.getLogger("dagster").setLevel(logging.ERROR)
-    job = defs.resolve_job_def(JOB)
-    selection = [dg.AssetKey(name) for name in assets] or None
-    run_config = {
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        "resources": {"labelling": {"config": request.resource_config()}},
-    }
-    bury_killed_runs(instance)
-    with Fanout() as cluster, process_tag(instance) as tags:
-        if len(shards) > 1:
-            cluster.connect()
+    with running(instance, keep_cluster=len(shards) > 1) as runner:
         for shard in shards:
-            begun = time.perf_counter()
-            result = job.execute_in_process(
-                instance=instance,
-                partition_key=shard,
-                asset_selection=selection,
-                run_config=run_config,
-                tags=tags,
-                raise_on_error=False,
-            )
-            yield ShardRun(
-                shard=shard,
-                error=None if result.success else _reason(result),
-                seconds=time.perf_counter() - begun,
-                metadata=_metadata(result),
-            )
+            yield runner.run(JOB, {"labelling": request.resource_config()}, shard, assets)
 
 
 def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:

@@ -22,7 +22,7 @@ def to_annotations(masks: MaskSet, first_id: int) -> Iterator[Annotation]:
     """One annotation a mask, numbered from `first_id`.
 
     Fields: id, bbox [x, y, w, h], area, segmentation (compressed RLE), score, level, parent (id of the smallest mask
-    that contains this one, or None), granularity, theta (None where not known) and source (its name).
+    that contains this one, or None), granularity, theta, confidence (None where not known) and source (its name).
     """
     areas = masks.areas()
     for index, rle in enumerate(to_rle(masks)):
@@ -37,6 +37,7 @@ def to_annotations(masks: MaskSet, first_id: int) -> Iterator[Annotation]:
             "parent": None if parent == NO_PARENT else first_id + parent,
             "granularity": _number(masks.granularity[index]),
             "theta": _number(masks.theta[index]),
+            "confidence": _number(masks.confidence[index]),
             "source": SOURCES[masks.source[index]],
         }
 
@@ -65,6 +66,7 @@ def _columns(annotations: Sequence[Mapping[str, Any]], source: str) -> dict[str,
         "level": [annotation.get("level") or 0 for annotation in annotations],
         "theta": [_first(annotation, ("theta",), np.nan) for annotation in annotations],
         "granularity": [_first(annotation, ("granularity",), np.nan) for annotation in annotations],
+        "confidence": [_first(annotation, ("confidence",), np.nan) for annotation in annotations],
         "parent": [_parent(annotation, index_of) for annotation in annotations],
         "source": [_source(annotation, source) for annotation in annotations],
     }

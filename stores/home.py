@@ -14,6 +14,12 @@ from stores.versions import Versions
 HOME_VARIABLE = "UNSAM_HOME"
 DEFAULT_HOME = ".unsam"
 KINDS = ("manifests", "features", "masks", "models", "reports")
+_KIND_OF = {
+    "shard_manifest": "manifests",
+    "dino_features": "features",
+    "round1_model": "models",
+    "unsam_model": "models",
+}
 
 
 @dataclass(frozen=True)
@@ -67,3 +73,7 @@ class Home:
             raise ValueError(f"kind {kind!r} is none of {', '.join(KINDS)}")
         place = self.location / kind / asset
         return Versions(place / shard if shard else place)
+
+    def versions_of(self, asset: str, shard: str | None = None) -> Versions:
+        """The versions of an asset under the kind that it is; what is not known to be another is masks."""
+        return self.versions(_KIND_OF.get(asset, "masks"), asset, shard)

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from stores.home import Home
-from stores.masks import COLUMN_DTYPES, NO_PARENT, MaskSet
+from stores.masks import COLUMN_DEFAULTS, COLUMN_DTYPES, NO_PARENT, MaskSet
 from stores.shard_group import GroupReader, GroupWriter
 from stores.shard_writer import ShardWriter
 from stores.versions import IncompleteVersion, NoVersion, Versions
@@ -103,7 +103,7 @@ class MaskShardReader:
             boxes=self._group.column("boxes")[first:last],
             bits=self._group.rows("bits", int(offsets[0]), int(offsets[-1])),
             offsets=offsets - offsets[0],
-            **{name: self._group.column(name)[first:last] for name in COLUMN_DTYPES},
+            **{name: self._column(name)[first:last] for name in COLUMN_DTYPES},
         )
 
     def items(self) -> Iterator[tuple[str, MaskSet]]:
@@ -118,7 +118,8 @@ class MaskShardReader:
         """
         counts = np.diff(self._group.column("image_offsets"))
         image = np.repeat(np.arange(len(counts)), counts)
-        return {"image": image, **{name: self._group.column(name) for name in ("boxes", *COLUMN_DTYPES)}}
+        columns = {name: self._column(name) for name in COLUMN_DTYPES}
+        return {"image": image, "boxes": self._group.column("boxes"), **columns}
 
     def counts(self) -> np.ndarray:
         """Masks of every image, (images,) int64, in the order of `keys`."""
@@ -131,6 +132,12 @@ class MaskShardReader:
     def verify(self) -> None:
         """Read everything once; CorruptShard where a stored byte is not what was written."""
         self._group.verify()
+
+    def _column(self, name: str) -> np.ndarray:
+        """A column of all masks; its default where the version is older than the column."""
+        if self._group.has(name):
+            return self._group.column(name)
+        return np.full(len(self._group.column("boxes")), COLUMN_DEFAULTS[name], COLUMN_DTYPES[name])
 
     @cached_property
     def _index(self) -> dict[str, int]:

@@ -17,8 +17,10 @@ _COLUMNS = {
     "parent": (np.int32, NO_PARENT),
     "granularity": (np.float32, np.nan),
     "source": (np.uint8, 0),
+    "confidence": (np.float32, np.nan),
 }
 COLUMN_DTYPES = {name: np.dtype(dtype) for name, (dtype, _) in _COLUMNS.items()}
+COLUMN_DEFAULTS = {name: default for name, (_, default) in _COLUMNS.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,8 @@ class MaskSet:
         parent: (n,) int32, index of the smallest mask here that contains this one, or -1.
         granularity: (n,) float32 in [0.1, 1]; NaN where it is not known.
         source: (n,) uint8, index into `SOURCES`.
+        confidence: (n,) float32 in [0, 1], how sure a model is that this is a mask at all, whatever its outline; NaN
+            where no model said.
     """
 
     size: tuple[int, int]
@@ -49,6 +53,7 @@ class MaskSet:
     parent: np.ndarray
     granularity: np.ndarray
     source: np.ndarray
+    confidence: np.ndarray
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -67,7 +72,7 @@ class MaskSet:
             size: (H, W) of the image.
             boxes: (n, 4) integers x, y, w, h.
             crops: n boolean arrays, crop i of shape (h_i, w_i).
-            columns: any of score, level, theta, parent, granularity, source: a scalar or (n,).
+            columns: any of score, level, theta, parent, granularity, source, confidence: a scalar or (n,).
 
         Raises:
             ValueError: a crop's shape is not that of its box, or a column is unknown.

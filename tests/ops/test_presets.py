@@ -67,4 +67,4 @@ def test_files_that_are_no_settings(tmp_path, text, message):
 @pytest.mark.parametrize("preset", ["default", "paper", "released", "small"])
 def test_settings_survive_the_way_through_a_run_configuration(preset):
     settings = load_settings(preset)
-    assert validated(changed_values(settings)) == settings
+    assert validated(changed_values(settings), LabelSettings) == settings

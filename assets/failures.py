@@ -1,0 +1,28 @@
+"""Errors that a person can act on end a step at once, with their own words and without a second try."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from models.weights import WeightsUnavailable
+from ops.label_shards import UnfitLabels
+from ops.optimisation import TrainingDiverged
+from ops.training import ForeignCheckpoint
+from ops.training_launcher import NotEnoughWorkers
+from ops.training_source import UnfitSource
+
+_EXPLAINED = (WeightsUnavailable, UnfitLabels, TrainingDiverged, ForeignCheckpoint, NotEnoughWorkers, UnfitSource)
+
+
+@contextmanager
+def failing_at_once() -> Iterator[None]:
+    """Turn errors of training that another try would meet again into Dagster failures.
+
+    Raises:
+        dagster.Failure: with the message of the error.
+    """
+    try:
+        yield
+    except _EXPLAINED as error:
+        raise dg.Failure(str(error), allow_retries=False) from error

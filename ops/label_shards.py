@@ -1,0 +1,110 @@
+"""The labels of many shards as one training set: exactly the versions that are named, or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+
+from ops.settings import LimitSettings
+from ops.stage_workers import REFUSABLE, read_image
+from ops.training_source import UnfitSource
+from stores.home import Home
+from stores.manifests import source_of
+from stores.mask_store import MaskShardReader, open_masks
+from stores.masks import MaskSet
+from stores.shards import ShardReader
+from stores.versions import NoVersion
+
+_NAMED = 5
+
+
+class UnfitLabels(RuntimeError):
+    """Shards whose labels are missing or made from what is not current any more; the message names them."""
+
+
+def label_versions(home: Home, asset: str, shards: Iterable[str]) -> dict[str, str]:
+    """The version of an asset's labels for every shard, each made from what is current now.
+
+    Raises:
+        UnfitLabels: some have none, or an old one; a model of half the data would look like one of all.
+    """
+    versions: dict[str, str] = {}
+    problems = []
+    for shard in shards:
+        try:
+            versions[shard] = home.versions_of(asset, shard).readable()
+            problems += [f"{shard}: {reason}" for reason in _outdated(home, asset, shard)]
+        except NoVersion:
+            problems.append(f"{shard}: has no {asset}")
+    if not versions and not problems:
+        problems.append("no shard is registered")
+    if problems:
+        more = f" (and {len(problems) - _NAMED} more)" if len(problems) > _NAMED else ""
+        raise UnfitLabels(
+            f"nothing was trained, {len(problems)} shards are not ready: {'; '.join(problems[:_NAMED])}{more}. "
+            f"Materialise {asset} of these shards, or name those to train on"
+        )
+    return versions
+
+
+def _outdated(home: Home, asset: str, shard: str) -> Iterator[str]:
+    """Why the current version does not follow from what is current before it."""
+    inputs: Mapping[str, str] = home.versions_of(asset, shard).provenance().get("inputs", {})
+    for name, version in inputs.items():
+        is_model = name.endswith("_model")
+        current = home.versions_of(name, None if is_model else shard).current()
+        if current != version:
+            yield f"its {asset} was made from {name} {version}, which is now {current}"
+        elif not is_model:
+            yield from _outdated(home, name, shard)
+
+
+@dataclass(frozen=True)
+class _Shard:
+    photos: ShardReader
+    masks: MaskShardReader
+
+
+class ShardLabels:
+    """A `TrainingSource` over the labelled images of shards, read when asked for; safe in threads.
+
+    Args:
+        versions: of the labels, by shard.
+        limits: what is refused as an image.
+    """
+
+    def __init__(self, home: Home, asset: str, versions: Mapping[str, str], limits: LimitSettings) -> None:
+        self._limits = limits
+        self._lock = Lock()
+        self._shards = {
+            shard: _Shard(source_of(home, shard).open(), open_masks(home, asset, shard, version))
+            for shard, version in versions.items()
+        }
+        self._places = [(shard, key) for shard, labels in self._shards.items() for key in labels.masks.keys]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, MaskSet]:
+        """One photo (H, W, 3) and its labels.
+
+        Raises:
+            UnfitSource: the photo cannot be read any more, or is of another size than its labels.
+        """
+        shard, key = self._places[index]
+        labels = self._shards[shard]
+        with self._lock:
+            masks = labels.masks[key]
+        try:
+            image = read_image(labels.photos, key, self._limits)
+        except REFUSABLE as error:
+            raise UnfitSource(f"{key} of {shard}: {error}; materialise the shard again") from error
+        if image.shape[:2] != tuple(masks.size):
+            raise UnfitSource(
+                f"{key} of {shard}: the photo is {image.shape[:2]}, its masks are of (H, W) {masks.size}; "
+                "materialise the shard again"
+            )
+        return image, masks

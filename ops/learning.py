@@ -1,0 +1,120 @@
+"""Settings of both rounds of training, by preset; light to import, so that the command line can read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from ops.presets import SettingsError, merged, parse_override, validated
+from ops.settings import LimitSettings, Section
+from ops.training_settings import (
+    PREDICTION_PRESETS,
+    TRAINING_PRESETS,
+    PredictionSettings,
+    SelfTrainingSettings,
+    TrainingSettings,
+)
+
+DEFAULT_LEARNING_PRESET = "small"
+
+
+class SecondRoundSettings(Section):
+    """What differs when the model of round 1 goes on with its own labels (spec 5)."""
+
+    steps: int = Field(100_000, ge=1)
+    learning_rate: float = Field(2.5e-5, gt=0, description="as `training.optimiser.learning_rate`")
+
+
+class LearningSettings(Section):
+    """Everything that decides what the models are and what they predict."""
+
+    training: TrainingSettings = TrainingSettings()
+    second_round: SecondRoundSettings = SecondRoundSettings()
+    prediction: PredictionSettings = PredictionSettings()
+    self_training: SelfTrainingSettings = SelfTrainingSettings()
+    weights: str | None = Field(None, description="of the backbone: a file or URL; empty takes the hub or the package")
+    limits: LimitSettings = LimitSettings()
+
+    def of_round(self, number: int) -> TrainingSettings:
+        """Training settings of round 1 or 2."""
+        if number == 1:
+            return self.training
+        second = self.second_round
+        optimiser = self.training.optimiser.model_copy(update={"learning_rate": second.learning_rate})
+        return self.training.model_copy(update={"steps": second.steps, "optimiser": optimiser})
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What a run is asked to learn.
+
+    Attributes:
+        settings: decide the models.
+        shards: to train on; empty takes every registered one.
+        workers: that train together; 1 trains in the process of the run, more are those of a Ray cluster.
+        force: train again what is fresh.
+    """
+
+    settings: LearningSettings
+    shards: tuple[str, ...] = ()
+    workers: int = 1
+    force: bool = False
+
+    def forced_by(self, run_id: str) -> str | None:
+        """What makes versions of a forced run new, and the same when the run tries a stage again."""
+        return run_id if self.force else None
+
+
+def _demo() -> LearningSettings:
+    small = TRAINING_PRESETS["small"]
+    training = small.model_copy(
+        update={
+            "model": small.model.__class__(
+                backbone="augnet_resnet50", queries=100, encoder_layers=1, decoder_layers=3, feedforward=512
+            ),
+            "loss": small.loss.model_copy(update={"points": 1024}),
+            "loader": small.loader.model_copy(update={"size": 224, "scales": (1.0, 1.25), "max_masks": 80}),
+            "optimiser": small.optimiser.model_copy(
+                update={"learning_rate": 8e-4, "warmup_steps": 10, "ema_decay": None}
+            ),
+            "batch": 2,
+            "steps": 120,
+            "checkpoint_every": 60,
+            "log_every": 10,
+        }
+    )
+    return LearningSettings(
+        training=training,
+        second_round=SecondRoundSettings(steps=60, learning_rate=4e-4),
+        prediction=PredictionSettings(short_side=256, long_side=512, max_masks=100, nms_iou=0.9),
+    )
+
+
+LEARNING_PRESETS = {
+    "paper": LearningSettings(training=TRAINING_PRESETS["paper"], prediction=PREDICTION_PRESETS["paper"]),
+    "small": LearningSettings(
+        training=TRAINING_PRESETS["small"],
+        second_round=SecondRoundSettings(steps=3000, learning_rate=2e-4),
+        prediction=PREDICTION_PRESETS["small"],
+    ),
+    "demo": _demo(),
+}
+
+
+def resolve_learning(
+    preset: str = DEFAULT_LEARNING_PRESET, values: Mapping[str, Any] | None = None, overrides: Iterable[str] = ()
+) -> LearningSettings:
+    """The settings of a preset, changed by values of a file, changed by overrides such as `training.steps=500`.
+
+    Raises:
+        SettingsError: an unknown preset or knob, or an impossible value.
+    """
+    if preset not in LEARNING_PRESETS:
+        raise SettingsError(f"unknown training preset {preset!r}; there are {', '.join(LEARNING_PRESETS)}")
+    resolved = merged(LEARNING_PRESETS[preset].model_dump(), values or {})
+    for override in overrides:
+        resolved = merged(resolved, parse_override(override))
+    return validated(resolved, LearningSettings)

@@ -1,0 +1,38 @@
+"""Where a published model lies, and how it gets into memory from a local path or a URL."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+
+from models.whole_image import WholeImageModel, load_whole_image
+from stores.home import Home
+from stores.location import Location
+
+MODEL_FILE = "model.safetensors"
+
+
+def model_location(home: Home, asset: str, version: str | None = None) -> Location:
+    """The file of a model asset's version, the current one where none is named.
+
+    Raises:
+        NoVersion, IncompleteVersion: there is nothing that may be read.
+    """
+    return home.versions_of(asset).content(version) / MODEL_FILE
+
+
+def load_model(place: Location, device: str | torch.device = "cpu") -> WholeImageModel:
+    """A model ready to predict.
+
+    Raises:
+        WeightsUnavailable: no such file, a damaged one, or one of another kind.
+        FileNotFoundError: nothing there, at a URL.
+    """
+    if place.is_local:
+        return load_whole_image(place.local_path, device)
+    with tempfile.TemporaryDirectory(prefix="unsam-model-") as folder:
+        path = Path(folder) / MODEL_FILE
+        path.write_bytes(place.read_bytes())
+        return load_whole_image(path, device)

@@ -1,0 +1,188 @@
+"""From the labels of shards to a published model: one round of training, gone on with after a kill (spec 4, 5)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from models.backbones import load_backbone
+from models.whole_image import WholeImageModel, build_whole_image, save_whole_image
+from ops.label_shards import ShardLabels
+from ops.learning import Learning
+from ops.model_files import MODEL_FILE, load_model, model_location
+from ops.settings import LimitSettings
+from ops.stages import Provenance, Say
+from ops.training import TrainingResult, train, worker_place
+from ops.training_launcher import Workers, launch
+from ops.training_log import HISTORY, Entry
+from ops.training_settings import FREE_TO_CHANGE, TrainingSettings
+from ops.whole_image_training import WholeImageTask
+from stores.home import DEFAULT_HOME, Home
+from stores.location import Location
+from stores.versions import version_of
+
+_CONTENT = "trained"
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a round of training did.
+
+    Attributes:
+        version: of the model, now current.
+        reused: it was there already.
+        images, steps: trained on, and how often.
+        seconds: wall time of this run; an interrupted one before it does not count.
+        history: entries of `ops.training_log`.
+    """
+
+    version: str
+    reused: bool
+    images: int
+    steps: int
+    seconds: float
+    history: list[Entry] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """All that one worker needs; picklable, and called on every worker.
+
+    Attributes:
+        labels: the asset; versions, of it by shard.
+        initial: file of the model to go on from; None begins with the backbone alone.
+        weights: of the backbone, a file or URL.
+        folder: checkpoints, history and the finished model; shared by all workers.
+    """
+
+    home: Home
+    labels: str
+    versions: dict[str, str]
+    settings: TrainingSettings
+    limits: LimitSettings
+    fingerprint: str
+    folder: str
+    initial: Location | None = None
+    weights: str | None = None
+    log: Say | None = None
+
+    def __call__(self) -> TrainingResult:
+        torch.manual_seed(self.settings.seed)
+        source = ShardLabels(self.home, self.labels, self.versions, self.limits)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        task = WholeImageTask(self._model().train().to(device), source, self.settings, self.fingerprint)
+        result = train(task, self.settings, self.folder, after_window=self._say)
+        if worker_place()[0] == 0 and isinstance(result.model, WholeImageModel):
+            save_whole_image(result.model, Path(self.folder) / MODEL_FILE, torch.float16)
+        return result
+
+    def _model(self) -> WholeImageModel:
+        if self.initial:
+            return load_model(self.initial)
+        return build_whole_image(self.settings.model, self.weights)
+
+    def _say(self, entry: Entry) -> None:
+        if self.log:
+            rest = (self.settings.steps - entry["step"]) * self.settings.batch / max(entry["images_per_second"], 1e-9)
+            self.log(
+                f"step {entry['step']:.0f} of {self.settings.steps}: loss {entry['loss']:.3f}, "
+                f"{entry['images_per_second']:.2f} images/s, {entry['waiting']:.1%} waiting for data, {rest:.0f} s left"
+            )
+
+
+def training_provenance(
+    asset: str,
+    code_version: str,
+    labels: str,
+    versions: dict[str, str],
+    learning: Learning,
+    number: int,
+    initial: str | None,
+    forced: str | None,
+) -> Provenance:
+    """What decides the model of a round: the exact versions of the labels, the settings and where it began.
+
+    Raises:
+        WeightsUnavailable: the backbone's weights cannot be had.
+    """
+    settings = learning.settings.of_round(number)
+    backbone = None if initial else load_backbone(settings.model.backbone, learning.settings.weights).weight_hash
+    return {
+        "asset": asset,
+        "code": code_version,
+        "inputs": {"round1_model": initial} if initial else {},
+        "labels": {"asset": labels, "versions": versions},
+        "backbone": backbone,
+        "settings": settings.model_dump(mode="json", exclude=set(FREE_TO_CHANGE)),
+        "prediction": learning.settings.prediction.model_dump(mode="json"),
+        "forced": forced,
+    }
+
+
+def train_stage(
+    home: Home, provenance: Provenance, learning: Learning, number: int, log: Say | None = None
+) -> TrainingReport:
+    """Train what `provenance` names, unless it is there, and publish it.
+
+    Raises:
+        TrainingDiverged, UnfitSource, NotEnoughWorkers: as the trainer; checkpoints stay for the next run.
+    """
+    begun = time.perf_counter()
+    asset, version = provenance["asset"], version_of(provenance)
+    versions = home.versions_of(asset)
+    labels = provenance["labels"]
+    images = len(ShardLabels(home, labels["asset"], labels["versions"], learning.settings.limits))
+    settings = learning.settings.of_round(number)
+    if versions.is_complete(version):
+        versions.rollback(version)
+        return TrainingReport(version, True, images, settings.steps, 0.0, history_of(home, asset, version))
+    folder = _working_folder(home, asset, version)
+    initial = provenance["inputs"].get("round1_model")
+    job = TrainingJob(
+        home=home,
+        labels=labels["asset"],
+        versions=labels["versions"],
+        settings=settings,
+        limits=learning.settings.limits,
+        fingerprint=version,
+        folder=str(folder),
+        initial=model_location(home, "round1_model", initial) if initial else None,
+        weights=learning.settings.weights,
+        log=log if learning.workers == 1 else None,
+    )
+    if learning.workers == 1:
+        job()
+    else:
+        gpus = 1 if torch.cuda.is_available() else 0
+        launch(job, Workers(count=learning.workers, gpus=gpus), folder / "ray")
+    _keep(folder, versions.location(version) / _CONTENT)
+    versions.publish(version, provenance, content=_CONTENT)
+    shutil.rmtree(folder)
+    seconds = time.perf_counter() - begun
+    return TrainingReport(version, False, images, settings.steps, seconds, history_of(home, asset, version))
+
+
+def history_of(home: Home, asset: str, version: str | None = None) -> list[Entry]:
+    """The loss history of a published model."""
+    return json.loads((home.versions_of(asset).content(version) / HISTORY).read_bytes())
+
+
+def _working_folder(home: Home, asset: str, version: str) -> Path:
+    """Where checkpoints lie until the model is there; a folder of this machine where the home is remote."""
+    if home.location.is_local:
+        return home.versions_of(asset).location(version).local_path / "training"
+    return Path(DEFAULT_HOME) / "training" / asset / version
+
+
+def _keep(folder: Path, place: Location) -> None:
+    """Copy the model, its history and its TensorBoard events."""
+    for path in [folder / MODEL_FILE, folder / HISTORY, *sorted((folder / "tensorboard").iterdir())]:
+        target = place
+        for part in path.relative_to(folder).parts:
+            target = target / part
+        target.write_bytes(path.read_bytes())
