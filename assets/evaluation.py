@@ -1,0 +1,83 @@
+"""Pseudo-labels and both models scored against human masks, a dataset a partition."""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from assets import dino_features, hierarchical_masks, ncut_masks, round1_masks, unsam_masks
+from assets.evaluation_metadata import of_evaluation
+from assets.failures import failing_at_once
+from assets.partitions import EVALUATION, GPU_POOL, RETRY
+from ops.datasets import load_datasets, pick
+from ops.evaluation_history import HistoryEntry, SourceEntry, finite_numbers, history, remember
+from ops.evaluation_request import EvaluationRequest
+from ops.evaluation_stage import Contestants, Evaluation, evaluate_dataset
+from ops.fanout import Fanout
+from ops.ground_truth import DatasetError
+from ops.learning import Learning
+from ops.presets import Labelling
+from stores.home import Home
+from stores.versions import version_of
+
+CODE_VERSION = "1"
+CODE_VERSIONS = {
+    module.__name__.rpartition(".")[2]: module.CODE_VERSION
+    for module in (dino_features, ncut_masks, hierarchical_masks, round1_masks, unsam_masks)
+}
+
+
+def dataset_names() -> list[str]:
+    """Names in the register of datasets; none, and a warning in the log, where it cannot be read."""
+    try:
+        return list(load_datasets())
+    except DatasetError as error:
+        logging.getLogger(__name__).warning("no dataset can be evaluated on: %s", error)
+        return []
+
+
+def evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
+    """The asset with a partition for each dataset."""
+
+    @dg.asset(
+        partitions_def=dg.StaticPartitionsDefinition(list(datasets)),
+        deps=["round1_model", "unsam_model"],
+        group_name=EVALUATION,
+        code_version=CODE_VERSION,
+        kinds={"json"},
+        pool=GPU_POOL,
+        retry_policy=RETRY,
+    )
+    def evaluation(
+        context: dg.AssetExecutionContext,
+        home: dg.ResourceParam[Home],
+        labelling: dg.ResourceParam[Labelling],
+        learning: dg.ResourceParam[Learning],
+        evaluating: dg.ResourceParam[EvaluationRequest],
+        fanout: dg.ResourceParam[Fanout],
+    ) -> dg.MaterializeResult:
+        """Average recall of the pseudo-labels and of each model on photos with human masks that none learned from."""
+        forced = labelling.forced_by(context.run.run_id)
+        contestants = Contestants(labelling.settings, learning.settings, CODE_VERSIONS, forced)
+        with failing_at_once():
+            (dataset,) = pick(load_datasets(evaluating.file), [context.partition_key])
+            result = evaluate_dataset(home, dataset, contestants, fanout, evaluating.limit, context.log.info)
+        entry = _entry(result, dataset.name, context.run.run_id)
+        remember(home, entry)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(
+                version_of({name: source.model_dump() for name, source in entry.sources.items()})
+            ),
+            metadata=of_evaluation(result, dataset.paper, history(home, dataset.name)),
+        )
+
+    return evaluation
+
+
+def _entry(result: Evaluation, dataset: str, run: str) -> HistoryEntry:
+    sources = {
+        name: SourceEntry(numbers=finite_numbers(source.scores), made_by=source.made_by, versions=source.versions)
+        for name, source in result.sources.items()
+    }
+    return HistoryEntry(time=datetime.now(UTC), run=run, dataset=dataset, images=result.images, sources=sources)

@@ -1,0 +1,56 @@
+"""Evaluations in this process, one Dagster run a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from pipelines.rounds import LearningRequest
+from pipelines.runner import LabelRequest, ShardRun, running
+
+JOB = "evaluate"
+
+
+@dataclass(frozen=True)
+class EvaluationRun:
+    """Which datasets, of which register, and how masks are made and predicted on their photos.
+
+    Attributes:
+        datasets: names in the register. file: the register; empty takes the user's or the shipped one.
+        limit: the first so many images of each; None takes all.
+    """
+
+    datasets: tuple[str, ...]
+    file: str = ""
+    limit: int | None = None
+    labels: LabelRequest = field(default_factory=LabelRequest)
+    learning: LearningRequest = field(default_factory=LearningRequest)
+
+
+def evaluate_datasets(instance: dg.DagsterInstance, request: EvaluationRun) -> Iterator[ShardRun]:
+    """Evaluate dataset by dataset; one that fails does not stop the others."""
+    resources = {
+        "labelling": request.labels.resource_config(),
+        "learning": request.learning.resource_config([]),
+        "evaluating": {"file": request.file, "limit": request.limit or 0},
+    }
+    definitions = _definitions(request.datasets)
+    with running(instance, keep_cluster=len(request.datasets) > 1) as runner:
+        for dataset in request.datasets:
+            yield runner.run(JOB, resources, dataset, definitions=definitions)
+
+
+def _definitions(datasets: Sequence[str]) -> dg.Definitions:
+    """The project's evaluation with the partitions of a register that may not be the one of the UI."""
+    from assets.evaluation import evaluation_on
+    from pipelines.definitions import RESOURCES
+    from pipelines.jobs import evaluate
+
+    return dg.Definitions(
+        assets=[evaluation_on(datasets)],
+        jobs=[evaluate],
+        executor=dg.in_process_executor,
+        resources=RESOURCES,
+    )
