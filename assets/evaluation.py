@@ -11,7 +11,7 @@ from assets.evaluation_metadata import of_evaluation
 from assets.failures import failing_at_once
 from assets.partitions import EVALUATION, GPU_POOL, RETRY
 from ops.datasets import load_datasets, pick
-from ops.evaluation_history import HistoryEntry, SourceEntry, finite_numbers, history, remember
+from ops.evaluation_history import HistoryEntry, SourceEntry, history, remember
 from ops.evaluation_request import EvaluationRequest
 from ops.evaluation_stage import Contestants, Evaluation, evaluate_dataset
 from ops.fanout import Fanout
@@ -57,7 +57,7 @@ def evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
         evaluating: dg.ResourceParam[EvaluationRequest],
         fanout: dg.ResourceParam[Fanout],
     ) -> dg.MaterializeResult:
-        """Average recall of the pseudo-labels and of each model on photos with human masks that none learned from."""
+        """Average recall of the pseudo-labels and of each model, measured on the human masks of a dataset."""
         forced = labelling.forced_by(context.run.run_id)
         contestants = Contestants(labelling.settings, learning.settings, CODE_VERSIONS, forced)
         with failing_at_once():
@@ -77,7 +77,7 @@ def evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
 
 def _entry(result: Evaluation, dataset: str, run: str) -> HistoryEntry:
     sources = {
-        name: SourceEntry(numbers=finite_numbers(source.scores), made_by=source.made_by, versions=source.versions)
+        name: SourceEntry(numbers=source.scores.numbers(), made_by=source.made_by, versions=source.versions)
         for name, source in result.sources.items()
     }
     return HistoryEntry(time=datetime.now(UTC), run=run, dataset=dataset, images=result.images, sources=sources)

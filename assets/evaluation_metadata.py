@@ -1,6 +1,5 @@
 """What the UI shows of an evaluation: the table, what was published, and numbers that it plots over runs."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,36 +7,38 @@ import dagster as dg
 
 from ops.evaluation_history import HistoryEntry, SourceEntry
 from ops.evaluation_stage import Evaluation
-from ops.evaluation_table import FROM_THE_PAPER, comparison_table, paper_rows
+from ops.evaluation_table import FROM_THE_PAPER, comparison_table, paper_rows, percent
 
 _SHOWN = 20
 _OF_HISTORY = ("AR@100", "AR@1000")
 
 
 def of_evaluation(result: Evaluation, paper: Mapping[str, float], past: Sequence[HistoryEntry]) -> dict[str, Any]:
-    """One number an entry, as `round1_AR@100`, in [0, 1]; tables for the eye; NaN is left out."""
-    numbers = {
+    """One number an entry, as `round1_AR@100`, in [0, 1], where there was something to find; tables for the eye."""
+    scores = {name: source.scores.numbers() for name, source in result.sources.items()}
+    plotted = {
         f"{name}_{number}": value
-        for name, scores in result.scores.items()
-        for number, value in scores.numbers().items()
-        if number != "images" and not math.isnan(value)
+        for name, numbers in scores.items()
+        for number, value in numbers.items()
+        if number != "images" and value is not None
     }
     absent = {"models_missing": ", ".join(result.missing_models)} if result.missing_models else {}
-    published = {"paper": _paper(paper)} if paper else {}
     return {
-        "table": dg.MetadataValue.md(comparison_table(result.scores, paper)),
+        "table": dg.MetadataValue.md(comparison_table(scores, paper)),
+        "scores": dg.MetadataValue.json(scores),
         "images": result.images,
         "seconds": round(result.seconds, 1),
         **absent,
-        **numbers,
-        **published,
+        **plotted,
+        **({"paper": _paper(paper)} if paper else {}),
         "history": _history(past),
     }
 
 
 def _paper(paper: Mapping[str, float]) -> dg.MetadataValue:
-    columns = [dg.TableColumn("method", "string"), dg.TableColumn("AR@1000", "string", FROM_THE_PAPER)]
-    records = [dg.TableRecord({"method": method, "AR@1000": value}) for method, value in paper_rows(paper)]
+    head, *rows = paper_rows(paper)
+    columns = [dg.TableColumn(head[0], "string"), dg.TableColumn(head[1], "string", FROM_THE_PAPER)]
+    records = [dg.TableRecord(dict(zip(head, row, strict=True))) for row in rows]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
 
 
@@ -53,9 +54,5 @@ def _history(past: Sequence[HistoryEntry]) -> dg.MetadataValue:
 
 
 def _cells(entry: HistoryEntry, name: str, source: SourceEntry) -> list[str]:
-    numbers = [_percent(source.numbers[number]) for number in _OF_HISTORY]
+    numbers = [percent(source.numbers[number]) for number in _OF_HISTORY]
     return [f"{entry.time:%Y-%m-%d %H:%M}", str(entry.images), name, source.made_by, *numbers]
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"

@@ -6,18 +6,29 @@ from contextlib import contextmanager
 import dagster as dg
 
 from models.weights import WeightsUnavailable
+from ops.ground_truth import DatasetError
 from ops.label_shards import UnfitLabels
+from ops.metrics import MismatchedImages
 from ops.optimisation import TrainingDiverged
 from ops.training import ForeignCheckpoint
 from ops.training_launcher import NotEnoughWorkers
 from ops.training_source import UnfitSource
 
-_EXPLAINED = (WeightsUnavailable, UnfitLabels, TrainingDiverged, ForeignCheckpoint, NotEnoughWorkers, UnfitSource)
+_EXPLAINED = (
+    WeightsUnavailable,
+    UnfitLabels,
+    TrainingDiverged,
+    ForeignCheckpoint,
+    NotEnoughWorkers,
+    UnfitSource,
+    DatasetError,
+    MismatchedImages,
+)
 
 
 @contextmanager
 def failing_at_once() -> Iterator[None]:
-    """Turn errors of training that another try would meet again into Dagster failures.
+    """Turn errors that another try would meet again into Dagster failures.
 
     Raises:
         dagster.Failure: with the message of the error.

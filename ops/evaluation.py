@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from stores.masks import MaskSet
 
 LIMITS = (1, 10, 100, 1000)
 WITH_ERRORS = (100, 1000)
+Numbers = dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class Scores:
     images: int
     images_without_predictions: int
 
-    def numbers(self) -> dict[str, float]:
-        """Every number under its name: `AR@100`, `AR@100_error`, `AR_small`, `AP`, `masks_per_image`, …"""
-        return {
+    def numbers(self) -> Numbers:
+        """Every number under its name: `AR@100`, `AR@100_error`, `AR_small`, `AP`, …; None for NaN."""
+        numbers = {
             **{f"AR@{limit}": value for limit, value in self.recall.items()},
             **{f"AR@{limit}_error": value for limit, value in self.standard_error.items()},
             **{f"AR_{size}": value for size, value in self.recall_by_size.items()},
@@ -46,6 +48,7 @@ class Scores:
             "images": self.images,
             "images_without_predictions": self.images_without_predictions,
         }
+        return {name: None if math.isnan(value) else value for name, value in numbers.items()}
 
 
 def evaluate(predictions: Mapping[ImageId, MaskSet], ground_truth: GroundTruth) -> Scores:

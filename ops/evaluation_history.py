@@ -7,7 +7,7 @@ from datetime import UTC
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from ops.evaluation import Scores
+from ops.evaluation import Numbers
 from stores.home import Home
 from stores.location import Location
 
@@ -25,7 +25,7 @@ class SourceEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    numbers: dict[str, float | None]
+    numbers: Numbers
     made_by: str
     versions: dict[str, str]
 
@@ -45,11 +45,6 @@ class HistoryEntry(BaseModel):
     dataset: str
     images: int
     sources: dict[str, SourceEntry]
-
-
-def finite_numbers(scores: Scores) -> dict[str, float | None]:
-    """`Scores.numbers()` as JSON has them: None instead of NaN."""
-    return {name: value if value == value else None for name, value in scores.numbers().items()}
 
 
 def remember(home: Home, entry: HistoryEntry) -> Location:

@@ -67,10 +67,6 @@ class Evaluation:
     images: int
     seconds: float
 
-    @property
-    def scores(self) -> dict[str, Scores]:
-        return {name: source.scores for name, source in self.sources.items()}
-
 
 def evaluate_dataset(
     home: Home,

@@ -88,6 +88,25 @@ def export(
 
 
 @app.command()
+def evaluate(
+    datasets: Annotated[list[str] | None, typer.Option(help="Datasets, between commas; all by default.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Register of datasets, instead of UNSAM_DATASETS.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first images of each dataset.")] = None,
+    preset: Preset = "default",
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    learning: Annotated[str, typer.Option(help="How models predict: small, paper or demo.")] = "small",
+    force: Force = False,
+) -> None:
+    """Score pseudo-labels and trained models against human masks."""
+    from pipelines.commands import evaluate as command
+    from pipelines.commands.request import request_of
+
+    labels = request_of(preset, config, overrides or [], None, None, force)
+    _exit(command.evaluate(labels, learning, _names(datasets), file, limit))
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",

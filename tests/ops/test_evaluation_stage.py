@@ -9,7 +9,6 @@ from PIL import Image
 from models.whole_image import WholeImageModel, save_whole_image
 from models.whole_image_config import WholeImageConfig
 from ops.datasets import Dataset
-from ops.evaluation_history import finite_numbers
 from ops.evaluation_photos import evaluation_home
 from ops.evaluation_stage import PSEUDO_LABELS, Contestants, evaluate_dataset
 from ops.fanout import Fanout
@@ -54,7 +53,7 @@ def publish_model(home: Home, asset: str, version: str, seed: int) -> None:
 
 def plain(sources: dict) -> dict:
     """Sources in a form in which NaN equals NaN."""
-    return {name: (finite_numbers(source.scores), source.made_by, source.versions) for name, source in sources.items()}
+    return {name: (source.scores.numbers(), source.made_by, source.versions) for name, source in sources.items()}
 
 
 def stamps(home: Home) -> dict[str, float]:
@@ -86,8 +85,8 @@ def test_all_sources_are_scored_and_computed_once(dataset, tmp_path, pool):
     for name, asset in {PSEUDO_LABELS: "hierarchical_masks", "round1": "round1_masks", "round2": "unsam_masks"}.items():
         masks = open_masks(place, asset, shard, result.sources[name].versions[shard])
         expected = average_recall({1: masks["0001.jpg"], 2: masks["0002.jpg"]}, truth)
-        assert result.scores[name].recall[1000] == expected["AR@1000"]
-        assert result.scores[name].masks_per_image == masks.counts().mean() > 0
+        assert result.sources[name].scores.recall[1000] == expected["AR@1000"]
+        assert result.sources[name].scores.masks_per_image == masks.counts().mean() > 0
 
     assert registered(home) == []
     again = evaluate_dataset(home, dataset, CONTESTANTS, pool)
@@ -101,12 +100,12 @@ def test_pseudo_labels_find_what_is_plain_to_see(dataset, tmp_path, pool):
         shown = sum(40 * (1 + i) * rectangle(*box).astype("uint8") for i, box in enumerate(boxes)) + 30
         Image.fromarray(shown).convert("RGB").save(tmp_path / "data" / "images" / f"{number:04}.jpg", quality=98)
     result = evaluate_dataset(Home(tmp_path / "home"), dataset, CONTESTANTS, pool)
-    assert result.scores[PSEUDO_LABELS].recall[1000] > 0.6
+    assert result.sources[PSEUDO_LABELS].scores.recall[1000] > 0.6
 
 
 def test_a_photo_that_cannot_be_decoded_is_missed(dataset, tmp_path, pool):
     (tmp_path / "data" / "images" / "0002.jpg").write_bytes(b"\xff\xd8\xff no photo")
-    scores = evaluate_dataset(Home(tmp_path / "home"), dataset, CONTESTANTS, pool).scores[PSEUDO_LABELS]
+    scores = evaluate_dataset(Home(tmp_path / "home"), dataset, CONTESTANTS, pool).sources[PSEUDO_LABELS].scores
     assert (scores.images, scores.images_without_predictions) == (2, 1)
     alone = dataset.load().subset([1])
     place = evaluation_home(Home(tmp_path / "home"), "tiny")
@@ -118,7 +117,7 @@ def test_a_limit_computes_no_more_than_it_says_and_the_rest_is_added(dataset, tm
     home = Home(tmp_path / "home")
     place = evaluation_home(home, "tiny")
     one = evaluate_dataset(home, dataset, CONTESTANTS, pool, limit=1)
-    assert one.images == one.scores[PSEUDO_LABELS].images == 1
+    assert one.images == one.sources[PSEUDO_LABELS].scores.images == 1
     assert [source_of(place, shard).open().keys() for shard in registered(place)] == [["0001.jpg"]]
     before = stamps(home)
     both = evaluate_dataset(home, dataset, CONTESTANTS, pool)
@@ -153,6 +152,6 @@ def test_other_formats_go_the_same_way(name, tmp_path, pool):
     WRITERS[name](tmp_path / "data")
     places = {"ade20k": {"images": "images", "annotations": "annotations_instance"}}.get(name, {"images": "."})
     dataset = Dataset(name="tiny", format=name, base=tmp_path / "data", **places)
-    scores = evaluate_dataset(Home(tmp_path / "home"), dataset, CONTESTANTS, pool).scores[PSEUDO_LABELS]
+    scores = evaluate_dataset(Home(tmp_path / "home"), dataset, CONTESTANTS, pool).sources[PSEUDO_LABELS].scores
     assert (scores.images, scores.images_without_predictions) == (2, 0)
     assert scores.masks_per_image > 1
