@@ -52,4 +52,5 @@ def _show(title: str, scores: Mapping[str, Numbers], paper: Mapping[str, float])
     out.print(UNITS)
     if paper:
         columns, *published = paper_rows(paper)
-        out.print(table(FROM_THE_PAPER, columns, published))
+        out.print(FROM_THE_PAPER, soft_wrap=True)
+        out.print(table("Published", columns, published))

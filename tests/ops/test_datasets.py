@@ -22,7 +22,7 @@ LAYOUT = {
 
 def write(folder: Path, **entries: object) -> Path:
     path = folder / "mine.yaml"
-    path.write_text(yaml.safe_dump({"datasets": entries}))
+    path.write_text(yaml.safe_dump({"datasets": entries}, sort_keys=False))
     return path
 
 
