@@ -14,6 +14,7 @@ from stores.mask_store import MaskShardReader
 from stores.masks import MaskSet
 from stores.shards import Member, ShardSource, shard_prefix
 
+_FOLDER = "evaluation"
 _SHARD_SIZE = 100
 
 
@@ -27,7 +28,12 @@ class EvaluationPhotos:
 
 def evaluation_home(home: Home, dataset: str) -> Home:
     """Everything that is computed on the photos of a dataset: `evaluation/<dataset>/` inside the home."""
-    return Home((home.location / "evaluation" / dataset).url, home.options)
+    return Home((home.location / _FOLDER / dataset).url, home.options)
+
+
+def evaluation_homes(home: Home) -> list[Home]:
+    """Those of all datasets that were evaluated."""
+    return [evaluation_home(home, place.name) for place in (home.location / _FOLDER).iterdir()]
 
 
 def register_photos(home: Home, images: Path, ground_truth: GroundTruth) -> EvaluationPhotos:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ops.evaluation_photos import evaluation_homes
 from pipelines.commands.console import err, errors_in_one_line, out, table
 from pipelines.instance import open_instance
 from pipelines.registration import register_paths
@@ -31,14 +32,15 @@ def add(paths: Sequence[str], shard_size: int) -> int:
 
 
 def sweep(keep: int, min_age: float) -> int:
-    """Sweep every versioned value of the home."""
+    """Sweep every versioned value of the home and of what was evaluated in it."""
     home = Home.from_environment()
     swept = 0
-    for kind, asset, shard in _values(home):
-        names = home.versions(kind, asset, shard).sweep(keep=keep, min_age=min_age)
-        swept += len(names)
-        for name in names:
-            err.print(f"swept {kind}/{asset}/{shard}/{name}", highlight=False)
+    for place in (home, *evaluation_homes(home)):
+        for kind, asset, shard in _values(place):
+            names = place.versions(kind, asset, shard).sweep(keep=keep, min_age=min_age)
+            swept += len(names)
+            for name in names:
+                err.print(f"swept {place.location / kind / asset / shard / name}", highlight=False, soft_wrap=True)
     out.print(f"{swept} versions or leftovers swept")
     return 0
 

@@ -4,6 +4,9 @@ import pytest
 import yaml
 
 from ops.datasets import DATASETS_VARIABLE
+from ops.evaluation_photos import evaluation_home
+from stores.home import Home
+from stores.manifests import registered
 from tests.ops.tiny_datasets import write_bsds500, write_coco
 from tests.pipelines.conftest import SMALL
 
@@ -56,3 +59,16 @@ def test_what_is_not_there_is_one_line(arguments, message, unsam, register):
     assert result.exit_code == 2
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_gc_sweeps_what_was_computed_for_evaluations(unsam, register, tmp_path):
+    assert unsam("evaluate", "--file", register, "--datasets", "tiny", "--limit", "1", *SMALL).exit_code == 0
+    place = evaluation_home(Home(str(tmp_path / "home")), "tiny")
+    (shard,) = registered(place)
+    versions = place.versions_of("hierarchical_masks", shard)
+    current = versions.current()
+    (versions.location("abandoned") / "parts" / "one.npz").write_bytes(b"x")
+    result = unsam("gc", "--min-age", "0")
+    assert result.exit_code == 0, result.stderr
+    assert "hierarchical_masks" in result.stderr
+    assert versions.all() == [versions.current()] == [current]
