@@ -1,6 +1,7 @@
 """Dagster and Ray, start-up included, against the same calls in a plain loop of one process: wall time of a shard.
 
-Run: `python -m benchmarks.orchestration [--photos FOLDER] [--images 200] [--rounds 3] [--preset small]`. Both sides
+Run: `python -m benchmarks.orchestration [--photos FOLDER] [--images 200] [--rounds 3] [--preset small] [--set
+KNOB=VALUE]`. Both sides
 are processes of their own, begin with an empty home, run the same functions on the same files and end with the same
 masks in a mask store, which is checked. The plain loop leaves all cores to torch; Ray has an actor on every core.
 """
@@ -32,7 +33,7 @@ PLAIN = "plain"
 def main() -> None:
     options = _options()
     if options.plain:
-        plain_loop(Path(options.photos), Home(options.plain), options.preset)
+        plain_loop(Path(options.photos), Home(options.plain), options.preset, options.overrides)
         return
     print(describe_machine())
     with tempfile.TemporaryDirectory(prefix="unsam-orchestration-") as scratch:
@@ -44,16 +45,18 @@ def main() -> None:
         plain, orchestrated = [], []
         for number in range(options.rounds):
             place = Path(scratch) / str(number)
-            plain.append(_timed_plain(folder, place / PLAIN, options.preset))
-            orchestrated.append(_timed_command(folder, place / "unsam", options.preset))
+            settings = ["--preset", options.preset, *(f"--set={override}" for override in options.overrides)]
+            plain.append(_timed_plain(folder, place / PLAIN, settings))
+            orchestrated.append(_timed_command(folder, place / "unsam", settings))
             _assert_same_masks(Home(str(place / PLAIN)), Home(str(place / "unsam")))
-    print(f"{len(chosen)} photos, preset {options.preset}, medians of {options.rounds}")
+    changed = f" with {', '.join(options.overrides)}" if options.overrides else ""
+    print(f"{len(chosen)} photos, preset {options.preset}{changed}, medians of {options.rounds}")
     print(f"plain loop {statistics.median(plain):.1f} s, unsam label {statistics.median(orchestrated):.1f} s")
     ratio = median_ratio(orchestrated, plain)
     print(f"ratio {ratio:.2f} (bar <= {BAR}): {verdict(ratio <= BAR)}")
 
 
-def plain_loop(folder: Path, home: Home, preset: str) -> None:
+def plain_loop(folder: Path, home: Home, preset: str, overrides: list[str]) -> None:
     """What the assets of a shard compute, called one after the other."""
     from ops.presets import load_settings
     from ops.stage_workers import DivideFinish, HierarchyWorker, TokenWorker
@@ -61,7 +64,7 @@ def plain_loop(folder: Path, home: Home, preset: str) -> None:
     from stores.mask_store import MaskShardWriter
     from stores.shards import discover
 
-    settings = load_settings(preset)
+    settings = load_settings(preset, overrides=overrides)
     (source,) = discover(str(folder))
     register(home, [source])
     keys = build_manifest(source).keys
@@ -78,15 +81,15 @@ def plain_loop(folder: Path, home: Home, preset: str) -> None:
     masks.finish({})
 
 
-def _timed_plain(folder: Path, home: Path, preset: str) -> float:
-    command = ["-m", "benchmarks.orchestration", "--plain", str(home), "--photos", str(folder), "--preset", preset]
+def _timed_plain(folder: Path, home: Path, settings: list[str]) -> float:
+    command = ["-m", "benchmarks.orchestration", "--plain", str(home), "--photos", str(folder), *settings]
     return _timed(command, dict(os.environ))
 
 
-def _timed_command(folder: Path, home: Path, preset: str) -> float:
+def _timed_command(folder: Path, home: Path, settings: list[str]) -> float:
     output = home.with_suffix(".json")
     code = "from pipelines.cli import main; main()"
-    command = ["-c", code, "label", str(folder), "-o", str(output), "--preset", preset]
+    command = ["-c", code, "label", str(folder), "-o", str(output), *settings]
     return _timed(command, os.environ | {"UNSAM_HOME": str(home)})
 
 
@@ -116,6 +119,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--preset", default="small")
+    parser.add_argument("--set", action="append", dest="overrides", default=[], help="as of unsam label")
     parser.add_argument("--plain", help="home of the plain loop, which is all that runs then")
     return parser.parse_args()
 
