@@ -56,6 +56,7 @@ def write_report(
     title: str,
     table: Sequence[Row] | None = None,
     figures: Mapping[str, str] | None = None,
+    shown: str | None = None,
 ) -> Path:
     """Write `report_page` to a file, whole or not at all; folders above it are made.
 
@@ -66,7 +67,7 @@ def write_report(
         ValueError: as `report_page`.
         OSError: the file cannot be written; an older one then stays as it was.
     """
-    page = report_page(items, title, table, figures)
+    page = report_page(items, title, table, figures, shown)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
@@ -80,6 +81,7 @@ def report_page(
     title: str,
     table: Sequence[Row] | None = None,
     figures: Mapping[str, str] | None = None,
+    shown: str | None = None,
 ) -> str:
     """One HTML page that needs no other file and no network: photos, masks, granularity slider, inspector.
 
@@ -91,6 +93,7 @@ def report_page(
         title: heading of the page.
         table: rows of the table on top, each a mapping from column to value; numbers are set flush right.
         figures: the few numbers beside the title, by name; by default photos, masks and masks a photo.
+        shown: layer that the page begins with; by default the last one.
 
     Raises:
         ValueError: an image that is not (H, W, 3) uint8, or masks of another size than their image.
@@ -103,6 +106,7 @@ def report_page(
     report = {
         "figures": list((figures or _default_figures(index)).items()),
         "table": _table(table or []),
+        "shown": shown,
         "photos": index,
     }
     page = files("ops").joinpath("report_page")

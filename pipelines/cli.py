@@ -75,6 +75,39 @@ def label(
 
 
 @app.command()
+def train(
+    shards: Annotated[list[str] | None, typer.Option(help="Labelled shards, between commas; all by default.")] = None,
+    rounds: Annotated[str, typer.Option(help="1, 2 or 1,2.")] = "1,2",
+    preset: Annotated[str, typer.Option(help="Settings to start from: small, paper or demo.")] = "small",
+    config: ConfigFile = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="One setting: training.steps=500.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Ray workers that train together.")] = 1,
+    force: Force = False,
+) -> None:
+    """Learn from the masks of shards: a model, its own labels, and the model that goes on with them."""
+    from pipelines.commands import train as command
+
+    request = command.learning_request(preset, config, overrides or [], workers, force)
+    _exit(command.train(request, _names(shards), _names([rounds])))
+
+
+@app.command()
+def segment(
+    photos: Annotated[list[str], typer.Argument(help="Images; local or by URL.")],
+    model: Annotated[
+        str, typer.Option(help="unsam_model, round1_model, NAME@VERSION, or a .safetensors file.")
+    ] = "unsam_model",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures and JSON.")] = Path("segmented"),
+    max_masks: Annotated[int | None, typer.Option(min=1, help="Most masks of a photo.")] = None,
+    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Smallest score.")] = None,
+) -> None:
+    """Masks of single photos by a trained model: a picture and a JSON file each."""
+    from pipelines.commands import segment as command
+
+    _exit(command.segment(photos, model, output, max_masks, min_score))
+
+
+@app.command()
 def export(
     output: Annotated[str, typer.Option("--output", "-o", help="File (coco) or folder (sa1b, bsds).")],
     format: Annotated[str, typer.Option(help="coco, sa1b or bsds.")] = "coco",
@@ -121,11 +154,12 @@ def ui(
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = Path("report"),
     preset: Preset = "default",
+    train: Annotated[bool, typer.Option(help="Train on them too, in two short rounds.")] = True,
 ) -> None:
-    """Label six sample photos, offline, and write a page on which to look at their masks."""
+    """Label six sample photos, offline, train on them, and write a page on which to look at their masks."""
     from pipelines.commands import demo as command
 
-    _exit(command.demo(output, preset))
+    _exit(command.demo(output, preset, train))
 
 
 @app.command()

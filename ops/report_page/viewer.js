@@ -41,7 +41,7 @@ class Viewer {
     this.inspector = new Inspector(page.maskCard, page.photoCard, (pane, mask) => this.choose(pane, mask));
     this.panes = [];
     this.mode = MODES[0];
-    this.chosenLayer = null;
+    this.chosenLayer = page.report.shown;
     this.position = START;
     this.pointer = null;
     this.pin = null;

@@ -1,9 +1,9 @@
-"""`unsam demo`: six sample photos, their masks, and a page on which to look at them."""
+"""`unsam demo`: six sample photos, their masks, two short rounds of training, and a page on which to look at them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ from pipelines.commands.console import err, out, table
 from pipelines.commands.run import MASKS
 from pipelines.instance import open_instance
 from pipelines.registration import register_paths
-from pipelines.runner import LabelRequest, materialise
+from pipelines.rounds import LearningRequest, train_rounds
+from pipelines.runner import LabelRequest, ShardRun, materialise
 from stores.home import Home
 from stores.images import decode_image
 from stores.manifests import source_of
@@ -19,13 +20,19 @@ from stores.mask_store import open_masks
 from stores.masks import MaskSet
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ops.report import ReportItem
 
-LAYERS = {"objects": "ncut_masks", "hierarchy": MASKS}
+LAYERS = {"pseudo-masks": MASKS, "round 1": "round1_masks", "round 2": "unsam_masks"}
 
 
-def demo(output: Path, preset: str) -> int:
-    """Label the sample photos and write `output`/index.html."""
+def demo(output: Path, preset: str, train: bool) -> int:
+    """Label the sample photos, train on them in two rounds, and write `output`/index.html.
+
+    Args:
+        train: False ends after the labels.
+    """
     from ops.report import write_report
     from ops.sample_photos import write_sample_photos
 
@@ -35,43 +42,52 @@ def demo(output: Path, preset: str) -> int:
     write_sample_photos(photos)
     with open_instance(home) as instance:
         shards = register_paths(home, instance, [str(photos)]).shards
-        for done in materialise(instance, shards, LabelRequest(preset=preset)):
-            if done.error:
-                err.print(f"[red]{done.shard} failed:[/red] {done.error}", highlight=False)
+        if not _all_well(materialise(instance, shards, LabelRequest(preset=preset))):
+            return 1
+        if train:
+            out.print("Two short rounds of training on these six photos, to show the way, not to make a good model.")
+            if not _all_well(train_rounds(instance, shards, LearningRequest("demo"))):
                 return 1
-    labelled = list(_masks(home, shards))
+    layers = LAYERS if train else {"pseudo-masks": MASKS}
+    labelled = list(_masks(home, shards, layers))
     rows = [
-        {
-            "photo": key,
-            "size": f"{masks.size[1]} x {masks.size[0]}",
-            "objects": len(objects),
-            "masks": len(masks),
-            "deepest level": int(masks.level.max(initial=0)),
-        }
-        for _, key, objects, masks in labelled
+        {"photo": key, "size": f"{image.shape[1]} x {image.shape[0]}"} | {name: len(masks[name]) for name in masks}
+        for key, image, masks in labelled
     ]
-    total = sum(len(masks) for _, _, _, masks in labelled)
+    total = sum(len(masks["pseudo-masks"]) for _, _, masks in labelled)
     seconds = time.perf_counter() - begun
-    page = write_report(output / "index.html", _items(home, labelled), "Six photos nobody labelled", rows)
+    page = write_report(
+        output / "index.html", _items(labelled), "Six photos nobody labelled", rows, shown="pseudo-masks"
+    )
     out.print(table("Masks", list(rows[0]), [list(row.values()) for row in rows]))
-    out.print(f"{total:,} masks of {len(rows)} photos in {seconds:.0f} s")
+    out.print(f"{total:,} pseudo-masks of {len(rows)} photos; all of it took {seconds:.0f} s")
     out.print(f"Open [bold]{page}[/bold] and slide from fine to coarse.")
     return 0
 
 
-def _masks(home: Home, shards: list[str]) -> Iterator[tuple[str, str, MaskSet, MaskSet]]:
+def _all_well(steps: Iterable[ShardRun]) -> bool:
+    for step in steps:
+        if step.error:
+            err.print(f"[red]{step.shard} failed:[/red] {step.error}", highlight=False)
+            return False
+        out.print(f"{', '.join(step.metadata)}: {step.seconds:.0f} s")
+    return True
+
+
+def _masks(
+    home: Home, shards: list[str], layers: Mapping[str, str]
+) -> Iterator[tuple[str, np.ndarray, dict[str, MaskSet]]]:
+    """Key, pixels and masks by layer of every photo."""
     for shard in shards:
-        objects, hierarchy = (open_masks(home, asset, shard) for asset in LAYERS.values())
-        for key in hierarchy.keys:
-            yield shard, key, objects[key], hierarchy[key]
+        photos = source_of(home, shard).open()
+        readers = {name: open_masks(home, asset, shard) for name, asset in layers.items()}
+        for key in readers["pseudo-masks"].keys:
+            yield key, decode_image(photos.read(key)), {name: reader[key] for name, reader in readers.items()}
 
 
-def _items(home: Home, labelled: list[tuple[str, str, MaskSet, MaskSet]]) -> Iterator[ReportItem]:
+def _items(labelled: list[tuple[str, np.ndarray, dict[str, MaskSet]]]) -> Iterator[ReportItem]:
     from ops.report import ReportItem
     from ops.sample_photos import credit_of
 
-    readers = {shard: source_of(home, shard).open() for shard, *_ in labelled}
-    for shard, key, objects, hierarchy in labelled:
-        image = decode_image(readers[shard].read(key))
-        layers = dict(zip(LAYERS, (objects, hierarchy), strict=True))
+    for key, image, layers in labelled:
         yield ReportItem(key, image, layers, credit=credit_of(key))

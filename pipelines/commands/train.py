@@ -1,0 +1,67 @@
+"""`unsam train`: both rounds of training on labelled shards, and what the models find in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ops.learning import resolve_learning
+from ops.presets import SettingsError, read_settings_file
+from pipelines.commands.console import err, errors_in_one_line, out, table
+from pipelines.instance import open_instance
+from pipelines.rounds import LearningRequest, train_rounds
+from pipelines.runner import ShardRun
+from stores.home import Home
+from stores.manifests import registered
+
+_MODELS = ("round1_model", "unsam_model")
+_MASKS = ("round1_masks", "round2_labels", "unsam_masks")
+
+
+def learning_request(
+    preset: str, config: Path | None, overrides: Sequence[str], workers: int, force: bool
+) -> LearningRequest:
+    """A request whose settings resolve; a wrong one ends the command with its reason."""
+    with errors_in_one_line(SettingsError):
+        values = read_settings_file(config) if config else {}
+        resolve_learning(preset, values, overrides)
+    return LearningRequest(preset, values, tuple(overrides), workers, force)
+
+
+def train(request: LearningRequest, shards: Sequence[str], rounds: Sequence[str]) -> int:
+    """Train and predict; exit code 1 where a step failed."""
+    home = Home.from_environment()
+    known = registered(home)
+    unknown = sorted(set(shards) - set(known))
+    with errors_in_one_line(LookupError, ValueError):
+        if not known:
+            raise LookupError("no shard is registered; begin with: unsam label FOLDER")
+        if unknown:
+            raise LookupError(f"not registered: {', '.join(unknown)}; there are {', '.join(known[:5])} …")
+        if not rounds or not set(rounds) <= {"1", "2"}:
+            raise ValueError(f"rounds are 1 and 2, not {', '.join(rounds)}")
+    done: list[ShardRun] = []
+    with open_instance(home) as instance:
+        for step in train_rounds(instance, list(shards) or known, request, sorted(map(int, set(rounds)))):
+            done.append(step)
+            if step.error:
+                err.print(f"[red]{step.shard} failed:[/red] {step.error}", highlight=False)
+    _say(done)
+    return 1 if any(step.error for step in done) else 0
+
+
+def _say(done: Sequence[ShardRun]) -> None:
+    model_columns = ("images", "steps", "first_loss", "last_loss", "images_per_second", "seconds")
+    _table("Models", _MODELS, model_columns, done)
+    _table("Masks", _MASKS, ("images", "masks", "masks_per_image"), done)
+
+
+def _table(title: str, assets: Sequence[str], columns: Sequence[str], done: Sequence[ShardRun]) -> None:
+    rows = [
+        (asset, step.shard, *(step.metadata[asset][column] for column in columns))
+        for step in done
+        for asset in assets
+        if asset in step.metadata
+    ]
+    if rows:
+        out.print(table(title, ["asset", "shard or job", *(column.replace("_", " ") for column in columns)], rows))
