@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ops.ground_truth import DatasetError, GroundTruth, ImageId
-from ops.metrics import average_recall, recalls_by_image
+from ops.metrics import match
 from stores.masks import MaskSet
 
 LIMITS = (1, 10, 100, 1000)
@@ -52,7 +52,7 @@ class Scores:
 
 
 def evaluate(predictions: Mapping[ImageId, MaskSet], ground_truth: GroundTruth) -> Scores:
-    """Score masks; a mapping that reads them when asked is read twice, an image at a time.
+    """Score masks; a mapping that reads them when asked is read once, an image at a time.
 
     Raises:
         DatasetError: a dataset without images.
@@ -60,13 +60,13 @@ def evaluate(predictions: Mapping[ImageId, MaskSet], ground_truth: GroundTruth) 
     """
     if not ground_truth.images:
         raise DatasetError("there is nothing to score against: the dataset has no images")
-    pooled = average_recall(predictions, ground_truth, LIMITS)
-    by_image = recalls_by_image(predictions, ground_truth, WITH_ERRORS)
+    matches = match(predictions, ground_truth, max(LIMITS))
+    pooled = matches.scores(LIMITS)
     return Scores(
         recall={limit: pooled[f"AR@{limit}"] for limit in LIMITS},
         recall_by_size={size: pooled[f"AR_{size}"] for size in ("small", "medium", "large")},
         precision=pooled["AP"],
-        standard_error={limit: split.standard_error() for limit, split in by_image.items()},
+        standard_error={limit: matches.by_image(limit).standard_error() for limit in WITH_ERRORS},
         masks_per_image=pooled["masks_per_image"],
         images=len(ground_truth.images),
         images_without_predictions=len(set(ground_truth.image_ids) - set(predictions)),

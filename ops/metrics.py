@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from faster_coco_eval import COCO, COCOeval_faster
 from pycocotools import mask as rle
 
+from ops.coco_matching import AREAS, Matched, match_image, pooled
 from ops.ground_truth import GroundTruth, ImageId, shown
 from stores.masks import MaskSet
 from stores.rle import to_rle
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
-_CATEGORY = 1
-_AREAS = ("small", "medium", "large")
 
 
 class MismatchedImages(ValueError):
@@ -51,6 +49,60 @@ class RecallByImage:
         return float(valid.std()) if len(valid) else float("nan")
 
 
+@dataclass(frozen=True)
+class Matches:
+    """What the masks of each image found, from which every score follows.
+
+    Attributes:
+        image_ids: all images of the ground truth.
+        counts: (images,) int64, human masks to find in each, crowds left out.
+        predicted: masks of all images together.
+        matched: of each image, by `ops.coco_matching.match_image`.
+    """
+
+    image_ids: tuple[ImageId, ...]
+    counts: np.ndarray
+    predicted: int
+    matched: tuple[Matched, ...]
+
+    def scores(self, limits: Sequence[int]) -> dict[str, float]:
+        """Scores of all images together, as `average_recall` names them."""
+        limits = sorted(limits)
+        recall, precision = pooled(self.matched, limits)
+        by_limit = {f"AR@{limit}": float(recall[0, index]) for index, limit in enumerate(limits)}
+        by_area = {f"AR_{area}": float(recall[index, -1]) for index, area in enumerate(AREAS) if area != "all"}
+        masks_per_image = self.predicted / len(self.image_ids) if self.image_ids else float("nan")
+        return {**by_limit, **by_area, "AP": precision, "masks_per_image": masks_per_image}
+
+    def by_image(self, limit: int) -> RecallByImage:
+        """Average recall of each image by itself, of its `limit` best masks."""
+        recall = [pooled([matched], [limit])[0][0, 0] for matched in self.matched]
+        return RecallByImage(np.array(self.image_ids), np.array(recall, np.float64), self.counts)
+
+
+def match(predictions: Mapping[ImageId, MaskSet], ground_truth: GroundTruth, most: int = 1000) -> Matches:
+    """Match the `most` best masks of each image with its human masks; reads each image's masks once.
+
+    Raises:
+        MismatchedImages: predictions of an image that is not in the ground truth, or masks of another image size.
+    """
+    unknown = set(predictions) - set(ground_truth.image_ids)
+    if unknown:
+        raise MismatchedImages(f"{len(unknown)} predicted images are not in the ground truth: {shown(unknown)}")
+    grouped = ground_truth.masks_by_image()
+    counts = np.array([sum(not mask.crowd for mask in grouped[i]) for i in ground_truth.image_ids], np.int64)
+    predicted, matched = 0, []
+    for image in ground_truth.images:
+        masks = predictions.get(image.image_id)
+        if masks is not None and tuple(masks.size) != tuple(image.size):
+            raise MismatchedImages(
+                f"image {image.image_id}: masks of (H, W) {masks.size}, but the photo is {image.size}"
+            )
+        predicted += 0 if masks is None else len(masks)
+        matched.append(match_image(image, grouped[image.image_id], masks, most))
+    return Matches(tuple(ground_truth.image_ids), counts, predicted, tuple(matched))
+
+
 def average_recall(
     predictions: Mapping[ImageId, MaskSet],
     ground_truth: GroundTruth,
@@ -73,43 +125,14 @@ def average_recall(
     Raises:
         MismatchedImages: predictions of an image that is not in the ground truth, or masks of another image size.
     """
-    _check_images(predictions, ground_truth)
-    limits = sorted(max_detections)
-    results = _as_results(predictions, ground_truth)
-    evaluation = _evaluate(results, ground_truth, limits)
-    stats = np.where(evaluation.all_stats < 0, np.nan, evaluation.all_stats)
-    first = 3 + len(_AREAS)
-    result = {f"AR@{limit}": float(stats[first + i]) for i, limit in enumerate(limits)}
-    first += len(limits)
-    result |= {f"AR_{area}": float(stats[first + i]) for i, area in enumerate(_AREAS)}
-    result["AP"] = float(stats[0])
-    result["masks_per_image"] = len(results) / len(ground_truth.images)
-    return result
+    return match(predictions, ground_truth, max(max_detections)).scores(max_detections)
 
 
 def recall_by_image(
     predictions: Mapping[ImageId, MaskSet], ground_truth: GroundTruth, max_detections: int = 1000
 ) -> RecallByImage:
     """AR@`max_detections` of each image by itself; arguments and errors as `average_recall`."""
-    return recalls_by_image(predictions, ground_truth, (max_detections,))[max_detections]
-
-
-def recalls_by_image(
-    predictions: Mapping[ImageId, MaskSet], ground_truth: GroundTruth, max_detections: Sequence[int]
-) -> dict[int, RecallByImage]:
-    """`recall_by_image` for several limits at once; the masks of an image are read once."""
-    _check_images(predictions, ground_truth)
-    grouped = ground_truth.masks_by_image()
-    counts = np.array([sum(not mask.crowd for mask in grouped[i]) for i in ground_truth.image_ids], np.int64)
-    recalls = []
-    for image in ground_truth.images:
-        alone = GroundTruth((image,), tuple(grouped[image.image_id]))
-        found = {i: predictions[i] for i in (image.image_id,) if i in predictions}
-        result = average_recall(found, alone, max_detections)
-        recalls.append([result[f"AR@{limit}"] for limit in max_detections])
-    columns = np.array(recalls, np.float64).reshape(-1, len(max_detections)).T
-    ids = np.array(ground_truth.image_ids)
-    return {limit: RecallByImage(ids, column, counts) for limit, column in zip(max_detections, columns, strict=True)}
+    return match(predictions, ground_truth, max_detections).by_image(max_detections)
 
 
 def best_overlaps(masks: MaskSet, human_masks: Sequence[dict[str, Any]]) -> np.ndarray:
@@ -121,60 +144,3 @@ def best_overlaps(masks: MaskSet, human_masks: Sequence[dict[str, Any]]) -> np.n
     if not len(masks) or not human_masks:
         return np.zeros(len(human_masks))
     return rle.iou(to_rle(masks), list(human_masks), [0] * len(human_masks)).max(axis=0)
-
-
-def _evaluate(results: Sequence[dict[str, Any]], ground_truth: GroundTruth, limits: Sequence[int]) -> COCOeval_faster:
-    human = COCO(_as_coco(ground_truth))
-    found = human.loadRes(list(results))
-    evaluation = COCOeval_faster(human, found, "segm")
-    evaluation.params.useCats = 0
-    evaluation.params.maxDets = list(limits)
-    evaluation.run()
-    return evaluation
-
-
-def _as_coco(ground_truth: GroundTruth) -> dict[str, Any]:
-    numbers = _numbers(ground_truth)
-    annotations = [
-        {
-            "id": index + 1,
-            "image_id": numbers[mask.image_id],
-            "category_id": _CATEGORY,
-            "segmentation": mask.rle,
-            "area": mask.area,
-            "bbox": list(rle.toBbox(mask.rle)),
-            "iscrowd": int(mask.crowd),
-        }
-        for index, mask in enumerate(ground_truth.masks)
-    ]
-    images = [
-        {"id": numbers[image.image_id], "height": image.size[0], "width": image.size[1]}
-        for image in ground_truth.images
-    ]
-    return {"images": images, "annotations": annotations, "categories": [{"id": _CATEGORY, "name": "mask"}]}
-
-
-def _as_results(predictions: Mapping[ImageId, MaskSet], ground_truth: GroundTruth) -> list[dict[str, Any]]:
-    """Results as COCO has them; the masks of one image are unpacked at a time."""
-    numbers, sizes = _numbers(ground_truth), {image.image_id: image.size for image in ground_truth.images}
-    results = []
-    for image_id, masks in predictions.items():
-        if tuple(masks.size) != tuple(sizes[image_id]):
-            size = sizes[image_id]
-            raise MismatchedImages(f"image {image_id}: masks of (H, W) {masks.size}, but the photo is {size}")
-        results += [
-            {"image_id": numbers[image_id], "category_id": _CATEGORY, "segmentation": encoded, "score": float(score)}
-            for encoded, score in zip(to_rle(masks), masks.score, strict=True)
-        ]
-    return results
-
-
-def _numbers(ground_truth: GroundTruth) -> dict[ImageId, int]:
-    """A number for each image id, since COCOeval takes no names."""
-    return {image_id: number for number, image_id in enumerate(ground_truth.image_ids)}
-
-
-def _check_images(predictions: Mapping[ImageId, MaskSet], ground_truth: GroundTruth) -> None:
-    unknown = set(predictions) - set(ground_truth.image_ids)
-    if unknown:
-        raise MismatchedImages(f"{len(unknown)} predicted images are not in the ground truth: {shown(unknown)}")

@@ -9,7 +9,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from ops.ground_truth import GroundTruth, GroundTruthImage, GroundTruthMask
-from ops.metrics import MismatchedImages, average_recall, best_overlaps, recall_by_image, recalls_by_image
+from ops.metrics import MismatchedImages, average_recall, best_overlaps, match, recall_by_image
 from stores.masks import MaskSet
 
 SIZE = (100, 200)
@@ -164,10 +164,12 @@ def test_draws_of_empty_images_only_leave_the_standard_error_be():
     assert np.isnan(recall_by_image({}, human([])).standard_error())
 
 
-def test_recalls_of_several_limits_are_those_of_each():
+def test_one_matching_gives_the_scores_of_every_limit():
     truth, found = random_case(12)
-    for limit, split in recalls_by_image(found, truth, (1, 10)).items():
-        np.testing.assert_array_equal(split.recall, recall_by_image(found, truth, limit).recall)
+    matches = match(found, truth, 1000)
+    for limit in (1, 10):
+        np.testing.assert_array_equal(matches.by_image(limit).recall, recall_by_image(found, truth, limit).recall)
+        assert matches.scores([limit])[f"AR@{limit}"] == average_recall(found, truth, [limit])[f"AR@{limit}"]
 
 
 def test_images_may_have_names():
