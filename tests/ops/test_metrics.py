@@ -132,10 +132,10 @@ def pycocotools_stats(truth, found, limits):
     return evaluation.eval
 
 
+@pytest.mark.parametrize("limits", [[1, 3, 10, 1000], [1, 3]], ids=str)
 @pytest.mark.parametrize("seed", range(5))
-def test_equals_pycocotools(seed):
+def test_equals_pycocotools(seed, limits):
     truth, found = random_case(seed)
-    limits = [1, 3, 10, 1000]
     oracle = pycocotools_stats(truth, found, limits)
     result = average_recall(found, truth, limits)
     for k, limit in enumerate(limits):
