@@ -129,14 +129,19 @@ def evaluate(
     config: ConfigFile = None,
     overrides: Overrides = None,
     learning: Annotated[str, typer.Option(help="How models predict: small, paper or demo.")] = "small",
+    learning_overrides: Annotated[
+        list[str] | None, typer.Option("--set-learning", help="One setting of it: prediction.nms_iou=0.8.")
+    ] = None,
     force: Force = False,
 ) -> None:
     """Score pseudo-labels and trained models against human masks."""
     from pipelines.commands import evaluate as command
     from pipelines.commands.request import request_of
+    from pipelines.commands.train import learning_request
 
     labels = request_of(preset, config, overrides or [], None, None, force)
-    _exit(command.evaluate(labels, learning, _names(datasets), file, limit))
+    models = learning_request(learning, None, learning_overrides or [], 1, False)
+    _exit(command.evaluate(labels, models, _names(datasets), file, limit))
 
 
 @app.command()

@@ -9,8 +9,6 @@ from ops.datasets import load_datasets, pick
 from ops.evaluation import Numbers
 from ops.evaluation_table import FROM_THE_PAPER, UNITS, paper_rows, score_rows
 from ops.ground_truth import DatasetError
-from ops.learning import resolve_learning
-from ops.presets import SettingsError
 from pipelines.commands.console import err, errors_in_one_line, out, table
 from pipelines.evaluations import EvaluationRun, evaluate_datasets
 from pipelines.instance import open_instance
@@ -19,17 +17,16 @@ from pipelines.runner import LabelRequest
 from stores.home import Home
 
 
-def evaluate(labels: LabelRequest, learning: str, names: Sequence[str], file: Path | None, limit: int | None) -> int:
+def evaluate(
+    labels: LabelRequest, learning: LearningRequest, names: Sequence[str], file: Path | None, limit: int | None
+) -> int:
     """Evaluate datasets and print a table for each; exit code 1 where one could not be scored."""
     register = str(file.absolute()) if file else ""
-    with errors_in_one_line(DatasetError, SettingsError):
-        resolve_learning(learning)
+    with errors_in_one_line(DatasetError):
         datasets = pick(load_datasets(register), names)
         if not datasets:
             raise DatasetError("no dataset is registered; docs/evaluation.md says how")
-    request = EvaluationRun(
-        tuple(dataset.name for dataset in datasets), register, limit, labels, LearningRequest(preset=learning)
-    )
+    request = EvaluationRun(tuple(dataset.name for dataset in datasets), register, limit, labels, learning)
     papers = {dataset.name: dataset.paper for dataset in datasets}
     failed = False
     with open_instance(Home.from_environment()) as instance:

@@ -51,6 +51,7 @@ def test_the_register_of_the_environment_and_a_limit(unsam, register, tmp_path, 
         (("--datasets", "tiny,voc"), "unknown dataset 'voc'"),
         (("--file", "gone.yaml"), "gone.yaml cannot be read"),
         (("--learning", "huge"), "unknown training preset 'huge'"),
+        (("--set-learning", "prediction.nms=1"), "unknown knob 'nms'"),
         (("--preset", "huge"), "unknown preset 'huge'"),
     ],
 )
