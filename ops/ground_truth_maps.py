@@ -35,9 +35,8 @@ def read_bsds500(images: Path, annotations: Path, choose: Choice = every) -> Gro
 
 def rle_of_regions(labels: np.ndarray, background: int | None = None) -> list[dict[str, Any]]:
     """COCO RLE of every region of an (H, W) label map, in the order of its labels, without the background's."""
-    values = np.unique(labels)
-    stack = labels[:, :, None] == values[values != background if background is not None else slice(None)]
-    return rle.encode(np.asfortranarray(stack.astype(np.uint8)))
+    columns = np.asfortranarray(labels)
+    return [rle.encode((columns == value).view(np.uint8)) for value in np.unique(columns) if value != background]
 
 
 def _instances(path: Path) -> list[np.ndarray]:
