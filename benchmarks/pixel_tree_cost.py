@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numba
 import numpy as np
@@ -19,7 +18,7 @@ from PIL import Image
 from skimage.data import astronaut
 from threadpoolctl import threadpool_limits
 
-from benchmarks.machine import describe_machine, median_ratio
+from benchmarks.machine import describe_machine, median_ratio, peak_gigabytes
 from models.backbone import Backbone
 from models.backbones import load_backbone
 from ops.pixel_tree import pixel_tree
@@ -72,14 +71,6 @@ def peak_memory() -> None:
     before = peak_gigabytes()
     label(photo(_LARGE), backbone)
     print(f"{before:.2f} {peak_gigabytes():.2f}")
-
-
-def peak_gigabytes() -> float:
-    """Since this program began; `ru_maxrss` would count its parent's memory too, which a child inherits."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024**2
-    raise RuntimeError("this kernel does not tell a process's peak memory")
 
 
 def main() -> None:

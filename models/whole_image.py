@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import Mask2FormerConfig
 from transformers.models.mask2former.modeling_mask2former import (
-    Mask2FormerPixelDecoder,
     Mask2FormerPreTrainedModel,
     Mask2FormerTransformerModule,
 )
 
+from models.deformable_attention import LeanPixelDecoder
 from models.feature_pyramid import FeaturePyramid, build_pyramid, load_pretrained
 from models.query_decoder import decode
 from models.weights import WeightsUnavailable
@@ -56,7 +56,7 @@ class WholeImageModel(Mask2FormerPreTrainedModel):
         super().__init__(config)
         self.shape = shape
         pyramid = pyramid or build_pyramid(shape.backbone, shape.frozen_stages)
-        self.pixel_decoder = Mask2FormerPixelDecoder(config, feature_channels=pyramid.channels)
+        self.pixel_decoder = LeanPixelDecoder(config, pyramid.channels)
         self.query_decoder = Mask2FormerTransformerModule(in_features=config.feature_size, config=config)
         self.class_predictor = nn.Linear(config.hidden_dim, len((MASK, NO_MASK)))
         self.post_init()

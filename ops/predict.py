@@ -17,9 +17,9 @@ from ops.features import normalise_pixels
 from ops.mask_kernels import enlarge, positive_boxes
 from ops.nms import suppress
 from ops.training_settings import PredictionSettings
-from stores.masks import SOURCES, MaskSet, tight_box
+from stores.masks import SOURCES, MaskSet, concatenate, tight_box
 
-_CHUNK = 32
+_CHUNK = 8
 
 
 @dataclass(frozen=True)
@@ -112,28 +112,26 @@ def masks_of_queries(
     """
     count = min(settings.max_masks, len(queries.class_score))
     class_score, kept = queries.class_score.float().topk(count)
-    chunks = []
-    for start in range(0, count, _CHUNK):
-        embeddings = queries.embeddings[kept[start : start + _CHUNK]]
-        logits = torch.einsum("qd,dhw->qhw", embeddings, queries.mask_features).float().cpu().numpy()
-        chunks.append(_packed(logits, size, settings.min_area))
-    boxes = np.concatenate([chunk.boxes for chunk in chunks])
-    crops = [crop for chunk in chunks for crop in chunk.crops]
-    sure = np.concatenate([chunk.probability for chunk in chunks])
+    masks, sure = _masks(queries, kept, size, settings.min_area)
     probabilities = class_score.cpu().numpy()
-    masks = MaskSet.from_crops(size, boxes, crops, score=probabilities * sure, source=SOURCES.index(source))
+    masks = masks.with_columns(score=probabilities * sure, source=SOURCES.index(source))
     return _selected(Predictions(masks, probabilities), settings)
 
 
-@dataclass(frozen=True)
-class _Packed:
-    boxes: np.ndarray
-    crops: list[np.ndarray]
-    probability: np.ndarray
+def _masks(queries: QueryMasks, kept: torch.Tensor, size: tuple[int, int], min_area: int) -> tuple[MaskSet, np.ndarray]:
+    """Masks of the queries `kept` and their mean probabilities, (n,) float32."""
+    chunks, sure = [], []
+    for start in range(0, len(kept), _CHUNK):
+        embeddings = queries.embeddings[kept[start : start + _CHUNK]]
+        logits = torch.einsum("qd,dhw->qhw", embeddings, queries.mask_features).float().cpu().numpy()
+        masks, probability = _packed(logits, size, min_area)
+        chunks.append(masks)
+        sure.append(probability)
+    return concatenate(chunks), np.concatenate(sure)
 
 
-def _packed(logits: np.ndarray, size: tuple[int, int], min_area: int) -> _Packed:
-    """Tight crops of resized logits above 0, and their mean probability; masks below `min_area` become empty."""
+def _packed(logits: np.ndarray, size: tuple[int, int], min_area: int) -> tuple[MaskSet, np.ndarray]:
+    """Resized logits above 0 as masks, and their mean probability; masks below `min_area` become empty."""
     boxes = np.zeros((len(logits), 4), np.int64)
     positive_boxes(logits, size, boxes)
 
@@ -148,7 +146,7 @@ def _packed(logits: np.ndarray, size: tuple[int, int], min_area: int) -> _Packed
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         tight, crops, probabilities = zip(*pool.map(one, range(len(logits))), strict=True)
-    return _Packed(np.array(tight, np.int32), list(crops), np.array(probabilities, np.float32))
+    return MaskSet.from_crops(size, np.array(tight, np.int32), crops), np.array(probabilities, np.float32)
 
 
 def _selected(predictions: Predictions, settings: PredictionSettings) -> Predictions:
