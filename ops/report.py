@@ -100,11 +100,11 @@ def report_page(
     """
     photos, index = [], []
     for number, item in enumerate(items):
-        data, entry = _photo(item)
+        data, entry = _photo(item, shown)
         photos.append(_json_block(f"photo-{number}", data))
         index.append(entry)
     report = {
-        "figures": list((figures or _default_figures(index)).items()),
+        "figures": list((figures or _default_figures(index, shown)).items()),
         "table": _table(table or []),
         "shown": shown,
         "photos": index,
@@ -122,7 +122,7 @@ def report_page(
     )
 
 
-def _photo(item: ReportItem) -> tuple[dict[str, object], dict[str, object]]:
+def _photo(item: ReportItem, shown: str | None) -> tuple[dict[str, object], dict[str, object]]:
     """The photo's own data block, and its entry in the page's index."""
     for name, masks in item.layers.items():
         if tuple(masks.size) != item.image.shape[:2]:
@@ -141,7 +141,7 @@ def _photo(item: ReportItem) -> tuple[dict[str, object], dict[str, object]]:
         "name": item.name,
         "credit": item.credit,
         "notes": list(item.notes),
-        "thumbnail": _data_url(jpeg_under(_thumbnail(item.image, layers), THUMBNAIL_BYTES)),
+        "thumbnail": _data_url(jpeg_under(_thumbnail(item.image, layers, shown), THUMBNAIL_BYTES)),
         "layers": [
             {"name": name, "count": len(masks), "hidden": layer["hidden"]}
             for (name, masks), layer in zip(layers.items(), packed, strict=True)
@@ -154,17 +154,21 @@ def _with_tree(masks: MaskSet) -> MaskSet:
     return build_tree(masks) if np.isnan(masks.granularity).any() else masks
 
 
-def _thumbnail(image: np.ndarray, layers: Mapping[str, MaskSet]) -> np.ndarray:
-    """The last layer at a granularity where about a dozen regions show."""
-    masks = list(layers.values())[-1] if layers else MaskSet.empty(image.shape[:2])
+def _thumbnail(image: np.ndarray, layers: Mapping[str, MaskSet], shown: str | None) -> np.ndarray:
+    """The layer that the page begins with, at a granularity where about a dozen regions show."""
+    masks = layers.get(shown or "", list(layers.values())[-1]) if layers else MaskSet.empty(image.shape[:2])
     if not len(masks):
         return resized(image, THUMBNAIL_SIDE)
     granularity = np.sort(masks.granularity)[-min(len(masks), THUMBNAIL_REGIONS)]
     return overlay_at_granularity(image, masks, float(granularity), THUMBNAIL_SIDE)
 
 
-def _default_figures(index: Sequence[dict]) -> dict[str, str]:
-    counts = [photo["layers"][-1]["count"] for photo in index if photo["layers"]]
+def _default_figures(index: Sequence[dict], shown: str | None) -> dict[str, str]:
+    counts = []
+    for photo in index:
+        by_name = {layer["name"]: layer["count"] for layer in photo["layers"]}
+        if by_name:
+            counts.append(by_name.get(shown, list(by_name.values())[-1]))
     figures = {"photos": f"{len(index):,}"}
     if counts:
         figures |= {"masks": f"{sum(counts):,}", "masks a photo": f"{statistics.median(counts):,.0f}"}

@@ -182,6 +182,15 @@ def test_default_figures_count_the_last_layer(rocket: np.ndarray, nested: MaskSe
     assert figures == {"photos": "2", "masks": f"{len(nested):,}", "masks a photo": f"{len(nested) / 2:,.0f}"}
 
 
+def test_a_page_begins_with_the_layer_that_is_named(rocket: np.ndarray, nested: MaskSet) -> None:
+    """Its figures are that layer's; a photo without it shows its last one."""
+    one = nested.take([0])
+    items = [ReportItem("a", rocket, {"tree": nested, "model": one}), ReportItem("b", rocket, {"model": one})]
+    report = block(report_page(iter(items), "t", shown="tree"), "report")
+    assert report["shown"] == "tree"
+    assert dict(report["figures"])["masks"] == f"{len(nested) + 1:,}"
+
+
 def test_masks_of_another_photo_are_refused(rocket: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"rocket: masks 'tree' of \(H, W\) = \(3, 4\)"):
         report_page([ReportItem("rocket", rocket, {"tree": MaskSet.empty((3, 4))})], "t")

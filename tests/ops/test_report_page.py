@@ -476,3 +476,11 @@ def test_it_answers_within_fifty_milliseconds(visit: Visit) -> None:
             visit.slide(position + 20)
             times.append(float(visit.page.get_attribute("html", "data-draw-ms")))
     assert statistics.quantiles(times, n=4)[0] < 50
+
+
+def test_the_page_begins_with_the_layer_that_is_named(browser: Browser, tmp_path: Path) -> None:
+    layers = {name: ragged(count) for name, count in (("first", 3), ("second", 2))}
+    items = [ReportItem("photo", np.zeros((*layers["first"].size, 3), np.uint8), layers)]
+    path = write_report(tmp_path / "index.html", items, "t", shown="first")
+    visit = Visit(browser.new_page(reduced_motion="reduce"), path).opened()
+    assert visit.page.locator('#layers button[aria-pressed="true"]').inner_text() == "first"
