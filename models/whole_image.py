@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -19,28 +19,9 @@ from transformers.models.mask2former.modeling_mask2former import (
 from models.deformable_attention import LeanPixelDecoder
 from models.feature_pyramid import FeaturePyramid, build_pyramid, load_pretrained
 from models.query_decoder import decode
+from models.query_outputs import MASK, MULTIPLE, NO_MASK, QueryOutputs
 from models.weights import WeightsUnavailable
 from models.whole_image_config import WholeImageConfig
-
-MASK, NO_MASK = 0, 1
-MULTIPLE = 32
-
-
-@dataclass(frozen=True)
-class QueryOutputs:
-    """What the model says of B images; outputs run from the learned queries to the last layer.
-
-    Shapes: embeddings, (B, Q, D) an output; class_logits, (B, Q, 2) an output (`MASK`, `NO_MASK`); mask_features,
-    (B, D, h, w) at a quarter of the image. All of them float32.
-    """
-
-    embeddings: list[torch.Tensor]
-    class_logits: list[torch.Tensor]
-    mask_features: torch.Tensor
-
-    def mask_logits(self, output: int = -1) -> torch.Tensor:
-        """Mask logits (B, Q, h, w) of one output."""
-        return torch.einsum("bqd,bdhw->bqhw", self.embeddings[output], self.mask_features)
 
 
 class WholeImageModel(Mask2FormerPreTrainedModel):

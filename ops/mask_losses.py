@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from models.whole_image import MASK, NO_MASK, QueryOutputs
+from models.query_outputs import MASK, NO_MASK, QueryOutputs
 from ops.bit_targets import BitTargets, sample
 from ops.matching import Matches, match
 from ops.point_kernels import point_losses

@@ -11,7 +11,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch.nn import functional
 
-from models.whole_image import MASK, QueryOutputs
+from models.query_outputs import MASK, QueryOutputs
 from ops.bit_targets import BitTargets, sample_shared
 from ops.training_settings import LossSettings
 

@@ -1,15 +1,21 @@
-"""Where a published model lies, and how it gets into memory from a local path or a URL."""
+"""Where a published model lies, and how it gets into memory from a local path or a URL.
+
+Light to import: only what loads a model waits the seconds that importing `transformers` takes.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from models.whole_image import WholeImageModel, load_whole_image
 from stores.home import Home
 from stores.location import Location
+
+if TYPE_CHECKING:
+    from models.whole_image import WholeImageModel
 
 MODEL_FILE = "model.safetensors"
 
@@ -30,6 +36,8 @@ def load_model(place: Location, device: str | torch.device = "cpu") -> WholeImag
         WeightsUnavailable: no such file, a damaged one, or one of another kind.
         FileNotFoundError: nothing there, at a URL.
     """
+    from models.whole_image import load_whole_image
+
     if place.is_local:
         return load_whole_image(place.local_path, device)
     with tempfile.TemporaryDirectory(prefix="unsam-model-") as folder:

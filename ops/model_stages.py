@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from models.whole_image import WholeImageModel
 from ops.fanout import Fanout
 from ops.learning import LearningSettings
 from ops.mask_tree import build_tree
@@ -28,6 +28,9 @@ from stores.mask_store import MaskShardReader, MaskShardWriter, open_masks
 from stores.masks import MaskSet
 from stores.shards import ShardSource
 from stores.versions import version_of
+
+if TYPE_CHECKING:
+    from models.whole_image import WholeImageModel
 
 MODEL_OF = {"round1_masks": "round1_model", "unsam_masks": "unsam_model"}
 _SOURCE_OF = {"round1_masks": "round1", "unsam_masks": "round2"}

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
-from sklearn.decomposition import PCA
 
 from ops.mask_colours import mask_colours
 from ops.mask_partition import NOTHING, fitted_size, painted, partition_at, scaled_down
@@ -208,6 +207,8 @@ def _borders(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _principal_components(flat: np.ndarray) -> np.ndarray:
     """(tokens, up to 3) scores on the leading components, signs fixed."""
+    from sklearn.decomposition import PCA
+
     count = min(3, *flat.shape)
     solver = "arpack" if count < min(flat.shape) else "full"
     pca = PCA(n_components=count, svd_solver=solver, random_state=0)

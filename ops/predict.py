@@ -6,18 +6,22 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
 
 from models.backbone import Precision, resolve_precision
-from models.whole_image import MASK, MULTIPLE, WholeImageModel
+from models.query_outputs import MASK, MULTIPLE
 from ops.features import normalise_pixels
 from ops.mask_kernels import enlarge, positive_boxes
 from ops.nms import suppress
 from ops.training_settings import PredictionSettings
 from stores.masks import SOURCES, MaskSet, concatenate, tight_box
+
+if TYPE_CHECKING:
+    from models.whole_image import WholeImageModel
 
 _CHUNK = 8
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from models.whole_image import WholeImageModel
 from ops.label_shards import ShardLabels
 from ops.model_stages import predicted_tree
 from ops.pictures import contact_sheet, overlay, resized
 from ops.training_log import Entry
 from ops.training_settings import PredictionSettings
+
+if TYPE_CHECKING:
+    from models.whole_image import WholeImageModel
 
 _MARGIN = 44
 _TICKS = 5

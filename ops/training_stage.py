@@ -1,4 +1,7 @@
-"""From the labels of shards to a published model: one round of training, gone on with after a kill (spec 4, 5)."""
+"""From the labels of shards to a published model: one round of training, gone on with after a kill (spec 4, 5).
+
+Light to import: only what trains waits the seconds that importing `transformers` takes.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,10 @@ import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from models.backbones import load_backbone
-from models.whole_image import WholeImageModel, build_whole_image, save_whole_image
 from ops.label_shards import ShardLabels
 from ops.learning import Learning
 from ops.model_files import MODEL_FILE, load_model, model_location
@@ -21,10 +23,12 @@ from ops.training import TrainingResult, train, worker_place
 from ops.training_launcher import Workers, launch
 from ops.training_log import HISTORY, Entry
 from ops.training_settings import FREE_TO_CHANGE, TrainingSettings
-from ops.whole_image_training import WholeImageTask
 from stores.home import DEFAULT_HOME, Home
 from stores.location import Location
 from stores.versions import version_of
+
+if TYPE_CHECKING:
+    from models.whole_image import WholeImageModel
 
 _CONTENT = "trained"
 
@@ -72,6 +76,9 @@ class TrainingJob:
     log: Say | None = None
 
     def __call__(self) -> TrainingResult:
+        from models.whole_image import WholeImageModel, save_whole_image
+        from ops.whole_image_training import WholeImageTask
+
         torch.manual_seed(self.settings.seed)
         source = ShardLabels(self.home, self.labels, self.versions, self.limits)
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -82,6 +89,8 @@ class TrainingJob:
         return result
 
     def _model(self) -> WholeImageModel:
+        from models.whole_image import build_whole_image
+
         if self.initial:
             return load_model(self.initial)
         return build_whole_image(self.settings.model, self.weights)
@@ -110,6 +119,8 @@ def training_provenance(
     Raises:
         WeightsUnavailable: the backbone's weights cannot be had.
     """
+    from models.backbones import load_backbone
+
     settings = learning.settings.of_round(number)
     backbone = None if initial else load_backbone(settings.model.backbone, learning.settings.weights).weight_hash
     return {

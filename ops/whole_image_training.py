@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from models.whole_image import WholeImageModel
 from ops.mask_loader import Batch, MaskLoader
 from ops.mask_losses import LossTerms, PointSampler, mask_set_losses, target_count
 from ops.training import TrainingTask
 from ops.training_settings import TrainingSettings
 from ops.training_source import TrainingSource
+
+if TYPE_CHECKING:
+    from models.whole_image import WholeImageModel
 
 
 class WholeImageTask(TrainingTask):

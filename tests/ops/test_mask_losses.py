@@ -6,7 +6,9 @@ import torch
 from torch.nn import functional
 from transformers.models.mask2former.modeling_mask2former import Mask2FormerLoss, sample_point
 
-from models.whole_image import QueryOutputs, WholeImageConfig, mask2former_config
+from models.query_outputs import QueryOutputs
+from models.whole_image import mask2former_config
+from models.whole_image_config import WholeImageConfig
 from ops.bit_targets import BitTargets, sample, sample_shared
 from ops.mask_losses import LossTerms, PointSampler, mask_set_losses, target_count, torch_point_losses
 from ops.training_settings import LossSettings

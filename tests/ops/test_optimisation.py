@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from models.feature_pyramid import ResNetPyramid
-from models.whole_image import WholeImageConfig, WholeImageModel
+from models.whole_image import WholeImageModel
+from models.whole_image_config import WholeImageConfig
 from ops.optimisation import apply_gradient, build_optimiser, rate_factor, set_rate
 from ops.training_settings import TRAINING_PRESETS, OptimiserSettings
 

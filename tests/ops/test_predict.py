@@ -6,7 +6,8 @@ import torch
 from torch.nn import functional
 
 from models.feature_pyramid import ResNetPyramid
-from models.whole_image import WholeImageConfig, WholeImageModel
+from models.whole_image import WholeImageModel
+from models.whole_image_config import WholeImageConfig
 from ops.predict import QueryMasks, input_size, masks_of_queries, predict
 from ops.training_settings import PredictionSettings
 from stores.masks import SOURCES, MaskSet
