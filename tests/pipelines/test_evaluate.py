@@ -24,6 +24,7 @@ def register(tmp_path):
     return "mine.yaml"
 
 
+@pytest.mark.heavy
 def test_a_table_for_each_dataset_and_a_reason_for_what_failed(unsam, register, monkeypatch):
     monkeypatch.delenv("NOWHERE", raising=False)
     result = unsam("evaluate", "--file", register, "--limit", "1", *SMALL)

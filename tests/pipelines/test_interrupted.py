@@ -106,6 +106,7 @@ def test_a_killed_run_goes_on_where_it_stopped(unsam, start_unsam, undisturbed, 
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
+@pytest.mark.heavy
 def test_killed_workers_are_replaced(start_unsam, undisturbed, many_photos, tmp_path):
     run = start_unsam("label", many_photos, "-o", "labels.json", *SMALL)
     wait_for_parts(tmp_path / "home", "hierarchical_masks", 2, run)
