@@ -92,9 +92,13 @@ def ablations() -> list[Variant]:
         "no objects": "objects=false",
         "boundaries by Sobel": "boundaries=sobel",
         "no deep features": "deep_features=false",
+        "no growth": "growth=0",
+        "growth, frame not background": "background=0",
         "ranked by size only": "ranked_by=[size]",
-        "ranked without separation": "ranked_by=[size,boundary,compactness]",
-        "ranked without size": "ranked_by=[boundary,separation,compactness]",
+        "ranked without size": "ranked_by=[boundary,separation,compactness,growth]",
+        "ranked without boundary": "ranked_by=[size,separation,compactness,growth]",
+        "ranked without separation": "ranked_by=[size,boundary,compactness,growth]",
+        "ranked without compactness": "ranked_by=[size,boundary,separation,growth]",
     }
     return [
         recipe_variant(name, [f"pixel_tree.{change}" for change in changed.split()])
