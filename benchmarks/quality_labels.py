@@ -105,9 +105,7 @@ def _regions(labels: np.ndarray) -> MaskSet:
 
 def run(chosen: list[Variant], data: Path, sets: list[str], images: int | None, cache: Path) -> None:
     print(describe_machine())
-    print(
-        "AR@1000 / AR@100 in % ± bootstrap standard error / masks an image | best overlap, from 400 px / AR@1000, any match"
-    )
+    print("AR@1000 / AR@100 in % ± bootstrap standard error / masks | best overlap, from 400 px / AR@1000, any match")
     print("bars of `paper`: coco 1.7 and with the whole image 3.7; bsds500 3.3 and 11.8")
     backbone = load_backbone()
     for name in sets:
