@@ -63,6 +63,7 @@ def wait_for_masks(home: Home, shard: str, page: Page, url: str) -> None:
     raise TimeoutError(f"no masks: {page.inner_text('body')}")
 
 
+@pytest.mark.heavy
 def test_a_shard_is_materialised_with_clicks(unsam, start_unsam, photos, page, tmp_path):
     assert unsam("add", photos).exit_code == 0
     home = Home(str(tmp_path / "home"))
