@@ -131,7 +131,8 @@ def test_a_poisonous_item_is_set_aside_and_its_neighbours_are_not(fanout, tmp_pa
     assert outcomes[0].reason is not None
     assert "killed its worker 2 times" in outcomes[0].reason
     assert [outcome.value for outcome in outcomes[1:]] == [item * item for item in range(10)]
-    assert len(Worker(tmp_path).calls("poison")) == 2
+    # A worker's last answer may die with it; then the death is laid to that item's door, and the poison is tried again.
+    assert len(Worker(tmp_path).calls("poison")) in (2, 3)
 
 
 def test_finish_runs_in_the_actor_without_a_gpu(fanout):
