@@ -2,15 +2,11 @@
 
 import dagster as dg
 
-from assets import metadata
-from assets.failures import failing_at_once
 from assets.partitions import GPU_POOL, ROUNDS
 from assets.round2_labels import round2_labels
-from ops.label_shards import label_versions
+from assets.rounds import trained_model
 from ops.learning import Learning
-from ops.training_stage import train_stage, training_provenance
 from stores.home import Home
-from stores.manifests import registered
 
 CODE_VERSION = "1"
 LABELS = "round2_labels"
@@ -24,15 +20,4 @@ def unsam_model(
     round1_model: str,
 ) -> dg.MaterializeResult[str]:
     """The model of round 1, trained on with its own labels (UnSAM's self-training)."""
-    with failing_at_once():
-        versions = label_versions(home, LABELS, learning.shards or registered(home))
-        forced = learning.forced_by(context.run.run_id)
-        provenance = training_provenance(
-            "unsam_model", CODE_VERSION, LABELS, versions, learning, 2, round1_model, forced
-        )
-        report = train_stage(home, provenance, learning, 2, context.log.info)
-    return dg.MaterializeResult(
-        value=report.version,
-        data_version=dg.DataVersion(report.version),
-        metadata=metadata.of_training(home, report, provenance, learning.settings),
-    )
+    return trained_model(context, home, learning, "unsam_model", CODE_VERSION, LABELS, 2, round1_model)
