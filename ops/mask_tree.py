@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from ops.granularity import granularity
-from ops.overlap import WordRows, intersection
+from ops.packed_masks import PackedMasks, share_at_least
 from stores.masks import NO_PARENT, MaskSet
 
 CONTAINED = 0.9  # the share of a mask that must lie inside its parent, as in the papers' coverage filter (spec 3.2)
@@ -19,9 +19,9 @@ def build_tree(masks: MaskSet, contained: float = CONTAINED) -> MaskSet:
     masks of one size the earlier counts as the larger; of parents of one size the later is taken. An empty mask is a
     root. Granularity is relative to the masks under the same root.
     """
-    rows = WordRows.of(masks)
-    order = np.argsort(-rows.areas, kind="stable")
-    parents = _parents(rows.words, rows.offsets, rows.layout, rows.areas, order, contained)
+    packed = PackedMasks.of(masks)
+    order = np.argsort(-packed.areas, kind="stable")
+    parents = _parents(packed.words, packed.starts, packed.boxes, packed.areas, order, contained)
     levels = np.zeros(len(masks), np.int16)
     roots = np.arange(len(masks))
     for mask in order:
@@ -29,7 +29,7 @@ def build_tree(masks: MaskSet, contained: float = CONTAINED) -> MaskSet:
         if parent != NO_PARENT:
             levels[mask] = levels[parent] + 1
             roots[mask] = roots[parent]
-    return masks.with_columns(parent=parents, level=levels, granularity=granularity(rows.areas, roots))
+    return masks.with_columns(parent=parents, level=levels, granularity=granularity(packed.areas, roots))
 
 
 def check_tree(masks: MaskSet, contained: float = CONTAINED) -> list[str]:
@@ -54,14 +54,15 @@ def _no_index(parents: np.ndarray, count: int) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _parents(words, offsets, layout, areas, order, contained):
+def _parents(words, starts, boxes, areas, order, contained):
     """Parent of each mask; `order` lists them from large to small, so that the nearest container before is it."""
     parents = np.full(len(order), NO_PARENT, np.int32)
     for position in range(1, len(order)):
         child = order[position]
         needed = max(1.0, contained * areas[child])
         for before in range(position - 1, -1, -1):
-            if intersection(words, offsets, layout, child, order[before]) >= needed:
-                parents[child] = order[before]
+            parent = order[before]
+            if share_at_least(needed, words, starts[child], boxes[child], words, starts[parent], boxes[parent]):
+                parents[child] = parent
                 break
     return parents

@@ -51,12 +51,13 @@ def intersection(words: np.ndarray, offsets: np.ndarray, layout: np.ndarray, i: 
         a = offsets[i] + (row - layout[i, 1]) * layout[i, 2] - layout[i, 0]
         b = offsets[j] + (row - layout[j, 1]) * layout[j, 2] - layout[j, 0]
         for word in range(left, right):
-            total += _set_bits(words[a + word] & words[b + word])
+            total += set_bits(words[a + word] & words[b + word])
     return total
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _set_bits(word):
+def set_bits(word):
+    """How many bits of a 64-bit word are set."""
     word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
