@@ -19,6 +19,7 @@ from stores.manifests import manifest_versions, open_manifest, source_of
 from stores.mask_store import MaskShardReader, open_masks
 from stores.versions import Versions
 
+HUMAN_CHECKS = tuple(name for name in TREE_CHECKS if name != "count_within_bounds")
 _SHOWN = 20
 
 
@@ -109,6 +110,36 @@ def unsam_masks_checks(
     """Predicted masks and their trees are sound, read back from the store."""
     masks = open_masks(home, "unsam_masks", context.partition_key, unsam_masks)
     yield from _gate_masks("unsam_masks", masks, TREE_CHECKS, learning.settings.prediction.max_masks)
+
+
+@dg.multi_asset_check(name="sa1b_masks_checks", specs=_specs("sa1b_masks", HUMAN_CHECKS))
+def sa1b_masks_checks(
+    context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home], sa1b_masks: str
+) -> Iterator[dg.AssetCheckResult]:
+    """Human masks and their trees are sound, read back from the store."""
+    masks = open_masks(home, "sa1b_masks", context.partition_key, sa1b_masks)
+    yield from _gate_masks("sa1b_masks", masks, HUMAN_CHECKS, 0)
+
+
+@dg.multi_asset_check(name="plus_labels_checks", specs=_specs("plus_labels", TREE_CHECKS))
+def plus_labels_checks(
+    context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home], plus_labels: str
+) -> Iterator[dg.AssetCheckResult]:
+    """Labels of UnSAM+ are sound, read back from the store."""
+    masks = open_masks(home, "plus_labels", context.partition_key, plus_labels)
+    yield from _gate_masks("plus_labels", masks, TREE_CHECKS, merge_bound(home, masks, context.partition_key))
+
+
+@dg.multi_asset_check(name="unsam_plus_masks_checks", specs=_specs("unsam_plus_masks", TREE_CHECKS))
+def unsam_plus_masks_checks(
+    context: dg.AssetCheckExecutionContext,
+    home: dg.ResourceParam[Home],
+    learning: dg.ResourceParam[Learning],
+    unsam_plus_masks: str,
+) -> Iterator[dg.AssetCheckResult]:
+    """Predicted masks and their trees are sound, read back from the store."""
+    masks = open_masks(home, "unsam_plus_masks", context.partition_key, unsam_plus_masks)
+    yield from _gate_masks("unsam_plus_masks", masks, TREE_CHECKS, learning.settings.prediction.max_masks)
 
 
 def _gate_masks(

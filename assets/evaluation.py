@@ -1,4 +1,4 @@
-"""Pseudo-labels and both models scored against human masks, a dataset a partition."""
+"""Pseudo-labels and trained models scored against human masks, a dataset a partition."""
 
 import logging
 from collections.abc import Sequence
@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from assets import dino_features, hierarchical_masks, ncut_masks, round1_masks, unsam_masks
+from assets import (
+    dino_features,
+    hierarchical_masks,
+    ncut_masks,
+    plus_ablations,
+    round1_masks,
+    unsam_masks,
+    unsam_plus_masks,
+)
 from assets.evaluation_metadata import of_evaluation
 from assets.failures import failing_at_once
 from assets.partitions import EVALUATION, GPU_POOL, RETRY
@@ -24,8 +32,8 @@ from stores.versions import version_of
 CODE_VERSION = "1"
 CODE_VERSIONS = {
     module.__name__.rpartition(".")[2]: module.CODE_VERSION
-    for module in (dino_features, ncut_masks, hierarchical_masks, round1_masks, unsam_masks)
-}
+    for module in (dino_features, ncut_masks, hierarchical_masks, round1_masks, unsam_masks, unsam_plus_masks)
+} | dict.fromkeys(("human_only_masks", "union_masks"), plus_ablations.CODE_VERSION)
 
 
 def dataset_names() -> list[str]:
@@ -42,7 +50,7 @@ def evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
 
     @dg.asset(
         partitions_def=dg.StaticPartitionsDefinition(list(datasets)),
-        deps=["round1_model", "unsam_model"],
+        deps=["round1_model", "unsam_model", "unsam_plus_model", "human_only_model", "union_model"],
         group_name=EVALUATION,
         code_version=CODE_VERSION,
         kinds={"json"},
@@ -59,7 +67,8 @@ def evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         """Average recall of the pseudo-labels and of each model, measured on the human masks of a dataset."""
         forced = labelling.forced_by(context.run.run_id)
-        contestants = Contestants(labelling.settings, learning.settings, CODE_VERSIONS, forced)
+        prediction = None if evaluating.as_trained else learning.settings
+        contestants = Contestants(labelling.settings, prediction, CODE_VERSIONS, forced)
         with failing_at_once():
             (dataset,) = pick(load_datasets(evaluating.file), [context.partition_key])
             result = evaluate_dataset(home, dataset, contestants, fanout, evaluating.limit, context.log.info)

@@ -12,6 +12,7 @@ from ops.label_shards import ShardLabels
 from ops.learning import LearningSettings
 from ops.model_files import load_model, model_location
 from ops.pictures import as_markdown
+from ops.plus_stage import PlusInputs
 from ops.stages import Provenance, StageReport
 from ops.training_pictures import loss_curve, sample_sheet, summary
 from ops.training_stage import TrainingReport
@@ -67,6 +68,19 @@ def by_source(masks: MaskShardReader) -> Metadata:
     """How many masks of a shard came from where."""
     counts = np.bincount(masks.columns()["source"], minlength=len(SOURCES))
     return {f"masks_from_{SOURCES[index]}": int(counts[index]) for index in np.flatnonzero(counts)}
+
+
+def of_union(inputs: PlusInputs, labels: MaskShardReader) -> Metadata:
+    """How many unsupervised masks stay beside the human ones, and how many images have human ones."""
+    human = int(inputs.human.counts().sum())
+    kept = int(labels.counts().sum()) - human
+    return {
+        "annotated_images": len(inputs.human.keys),
+        "human_masks": human,
+        "unsupervised_masks_kept": kept,
+        "unsupervised_masks_dropped": int(inputs.unsupervised.counts().sum()) - kept,
+        "unsupervised_masks_from": inputs.unsupervised_asset,
+    }
 
 
 def of_training(home: Home, report: TrainingReport, provenance: Provenance, settings: LearningSettings) -> Metadata:

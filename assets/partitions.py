@@ -5,6 +5,8 @@ import dagster as dg
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
 GROUP = "labels"
 ROUNDS = "rounds"
+PLUS = "plus"
+PLUS_ABLATIONS = "plus_ablations"
 EVALUATION = "evaluation"
 GPU_POOL = "gpu"
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)

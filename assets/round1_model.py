@@ -19,4 +19,4 @@ def round1_model(
     learning: dg.ResourceParam[Learning],
 ) -> dg.MaterializeResult[str]:
     """Class-agnostic Mask2Former trained on the masks that nobody drew; names the exact shard versions."""
-    return trained_model(context, home, learning, "round1_model", CODE_VERSION, LABELS, 1)
+    return trained_model(context, home, learning, "round1_model", CODE_VERSION, LABELS)

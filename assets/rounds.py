@@ -23,15 +23,14 @@ def trained_model(
     asset: str,
     code_version: str,
     labels: str,
-    number: int,
     initial: str | None = None,
 ) -> dg.MaterializeResult[str]:
-    """The model of round `number`, trained on the asset `labels`, from the version `initial` of round 1's or anew."""
+    """A model trained on the asset `labels`, from the version `initial` of round 1's or anew."""
     with failing_at_once():
         versions = label_versions(home, labels, learning.shards or registered(home))
         forced = learning.forced_by(context.run.run_id)
-        provenance = training_provenance(asset, code_version, labels, versions, learning, number, initial, forced)
-        report = train_stage(home, provenance, learning, number, context.log.info)
+        provenance = training_provenance(asset, code_version, labels, versions, learning, initial, forced)
+        report = train_stage(home, provenance, learning, context.log.info)
     return dg.MaterializeResult(
         value=report.version,
         data_version=dg.DataVersion(report.version),

@@ -19,7 +19,7 @@ from ops.learning import LearningSettings
 from ops.manifest_stage import refresh_manifest
 from ops.mask_stages import divide_provenance, divide_shard, hierarchy_provenance, hierarchy_shard
 from ops.model_files import model_location
-from ops.model_stages import MODEL_OF, predict_shard, prediction_provenance
+from ops.model_stages import MODEL_OF, learned_settings, predict_shard, prediction_provenance
 from ops.settings import LabelSettings
 from ops.stages import Say
 from stores.home import Home
@@ -29,7 +29,14 @@ from stores.shards import ShardSource
 from stores.versions import version_of
 
 PSEUDO_LABELS = "pseudo_labels"
-MODEL_MASKS = {"round1": "round1_masks", "round2": "unsam_masks"}
+MODEL_MASKS = {
+    "round1": "round1_masks",
+    "round2": "unsam_masks",
+    "unsam_plus": "unsam_plus_masks",
+    "human_only": "human_only_masks",
+    "union": "union_masks",
+}
+EXPECTED = ("round1", "round2")
 
 
 @dataclass(frozen=True)
@@ -38,13 +45,13 @@ class Contestants:
 
     Attributes:
         labels: recipe of the pseudo-labels.
-        learning: how models predict.
+        learning: how models predict; None: each by the settings that it was trained with.
         code: code version of every asset that takes part, by its name.
         forced: as in `Labelling.forced_by`.
     """
 
     labels: LabelSettings
-    learning: LearningSettings
+    learning: LearningSettings | None
     code: Mapping[str, str]
     forced: str | None = None
 
@@ -60,7 +67,7 @@ class ScoredSource:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All sources of a dataset by name, models that do not exist yet, and wall time in seconds."""
+    """All sources of a dataset by name, models of the rounds that do not exist yet, and wall time in seconds."""
 
     sources: dict[str, ScoredSource]
     missing_models: tuple[str, ...]
@@ -103,7 +110,7 @@ def evaluate_dataset(
             log(f"scoring {name} on {len(truth.images)} images of {dataset.name}")
         versions = {shard: reader.version for shard, reader in readers.items()}
         sources[name] = ScoredSource(evaluate(StoredMasks(photos, readers), truth), maker, versions)
-    missing = tuple(MODEL_OF[MODEL_MASKS[name]] for name, model in models.items() if model is None)
+    missing = tuple(MODEL_OF[MODEL_MASKS[name]] for name in EXPECTED if models[name] is None)
     return Evaluation(sources, missing, len(truth.images), time.perf_counter() - begun)
 
 
@@ -140,7 +147,7 @@ class _Runner:
         return open_masks(self.place, "hierarchical_masks", source.shard, report.version)
 
     def predictions(self, asset: str, model: str, source: ShardSource, manifest: Manifest) -> MaskShardReader:
-        settings = self.contestants.learning
+        settings = self.contestants.learning or learned_settings(self.home, MODEL_OF[asset], model)
         provenance = prediction_provenance(
             self.contestants.code[asset], asset, manifest.fingerprint, model, settings, self.contestants.forced
         )

@@ -34,11 +34,10 @@ def label_versions(home: Home, asset: str, shards: Iterable[str]) -> dict[str, s
     versions: dict[str, str] = {}
     problems = []
     for shard in shards:
-        try:
-            versions[shard] = home.versions_of(asset, shard).readable()
-            problems += [f"{shard}: {reason}" for reason in _outdated(home, asset, shard)]
-        except NoVersion:
-            problems.append(f"{shard}: has no {asset}")
+        version, reasons = _state(home, asset, shard)
+        problems += [f"{shard}: {reason}" for reason in reasons]
+        if version:
+            versions[shard] = version
     if not versions and not problems:
         problems.append("no shard is registered")
     if problems:
@@ -48,6 +47,27 @@ def label_versions(home: Home, asset: str, shards: Iterable[str]) -> dict[str, s
             f"Materialise {asset} of these shards, or name those to train on"
         )
     return versions
+
+
+def current_labels(home: Home, asset: str, shard: str) -> MaskShardReader:
+    """An asset's masks of one shard, made from what is current now.
+
+    Raises:
+        UnfitLabels: there are none, or old ones.
+    """
+    version, reasons = _state(home, asset, shard)
+    if reasons:
+        raise UnfitLabels(f"{shard}: {'; '.join(reasons)}. Materialise {asset} of this shard first")
+    return open_masks(home, asset, shard, version)
+
+
+def _state(home: Home, asset: str, shard: str) -> tuple[str | None, list[str]]:
+    """The current version, if there is one, and why it cannot be learned from."""
+    try:
+        version = home.versions_of(asset, shard).readable()
+    except NoVersion:
+        return None, [f"has no {asset}"]
+    return version, list(_outdated(home, asset, shard))
 
 
 def _outdated(home: Home, asset: str, shard: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ from ops.training_settings import (
 )
 
 DEFAULT_LEARNING_PRESET = "small"
+SECOND_ROUND_MODEL = "unsam_model"
+PLUS_MODELS = ("human_only_model", "union_model", "unsam_plus_model")
 
 
 class SecondRoundSettings(Section):
@@ -28,6 +30,15 @@ class SecondRoundSettings(Section):
     learning_rate: float = Field(2.5e-5, gt=0, description="as `training.optimiser.learning_rate`")
 
 
+class PlusSettings(Section):
+    """Human masks of a few images beside those that nobody drew (spec 6)."""
+
+    fraction: float = Field(0.01, ge=0, le=1, description="share of the images whose human masks are used, by image id")
+    tau: float = Field(0.02, ge=0, le=1, description="largest IoU with a human mask of an unsupervised one that stays")
+    source: Literal["pseudo", "round1", "round2"] = Field("round2", description="of the unsupervised masks")
+    steps: int | None = Field(None, ge=1, description="of the models that learn from human masks; empty as round 1")
+
+
 class LearningSettings(Section):
     """Everything that decides what the models are and what they predict."""
 
@@ -35,12 +46,15 @@ class LearningSettings(Section):
     second_round: SecondRoundSettings = SecondRoundSettings()
     prediction: PredictionSettings = PredictionSettings()
     self_training: SelfTrainingSettings = SelfTrainingSettings()
+    plus: PlusSettings = PlusSettings()
     weights: str | None = Field(None, description="of the backbone: a file or URL; empty takes the hub or the package")
     limits: LimitSettings = LimitSettings()
 
-    def of_round(self, number: int) -> TrainingSettings:
-        """Training settings of round 1 or 2."""
-        if number == 1:
+    def training_of(self, model: str) -> TrainingSettings:
+        """How the model asset of that name is trained."""
+        if model in PLUS_MODELS:
+            return self.training.model_copy(update={"steps": self.plus.steps or self.training.steps})
+        if model != SECOND_ROUND_MODEL:
             return self.training
         second = self.second_round
         optimiser = self.training.optimiser.model_copy(update={"learning_rate": second.learning_rate})
@@ -89,6 +103,7 @@ def _demo() -> LearningSettings:
     return LearningSettings(
         training=training,
         second_round=SecondRoundSettings(steps=60, learning_rate=4e-4),
+        plus=PlusSettings(fraction=1.0, steps=60),
         prediction=PredictionSettings(short_side=256, long_side=512, max_masks=100, nms_iou=0.9),
     )
 
@@ -98,6 +113,7 @@ LEARNING_PRESETS = {
     "small": LearningSettings(
         training=TRAINING_PRESETS["small"],
         second_round=SecondRoundSettings(steps=3000, learning_rate=2e-4),
+        plus=PlusSettings(fraction=1.0),
         prediction=PREDICTION_PRESETS["small"],
     ),
     "demo": _demo(),

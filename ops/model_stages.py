@@ -32,8 +32,15 @@ from stores.versions import version_of
 if TYPE_CHECKING:
     from models.whole_image import WholeImageModel
 
-MODEL_OF = {"round1_masks": "round1_model", "unsam_masks": "unsam_model"}
+MODEL_OF = {
+    "round1_masks": "round1_model",
+    "unsam_masks": "unsam_model",
+    "unsam_plus_masks": "unsam_plus_model",
+    "human_only_masks": "human_only_model",
+    "union_masks": "union_model",
+}
 _SOURCE_OF = {"round1_masks": "round1", "unsam_masks": "round2"}
+_OTHER_SOURCE = "plus"
 
 
 def prediction_provenance(
@@ -49,6 +56,15 @@ def prediction_provenance(
     }
 
 
+def learned_settings(home: Home, asset: str, model: str) -> LearningSettings:
+    """How the version `model` of a model asset predicts by the settings of its training.
+
+    Raises:
+        NoVersion, IncompleteVersion: there is no such model.
+    """
+    return LearningSettings.model_validate({"prediction": home.versions_of(asset).provenance(model)["prediction"]})
+
+
 def predict_shard(
     home: Home,
     asset: str,
@@ -62,7 +78,7 @@ def predict_shard(
 ) -> StageReport:
     """The model's masks of every image of a shard, each image's as one tree."""
     writer = MaskShardWriter(home.versions_of(asset, source.shard), version_of(provenance), keys)
-    worker = PredictionWorker(source, model, settings.prediction, settings.limits, _SOURCE_OF[asset])
+    worker = PredictionWorker(source, model, settings.prediction, settings.limits, _SOURCE_OF.get(asset, _OTHER_SOURCE))
     return run_stage(writer, provenance, worker, pool, f"{asset} of {source.shard}", log)
 
 

@@ -20,7 +20,7 @@ SHRINK = 0.8
 PERCENTILES = (1.0, 99.0)
 
 
-def overlay(image: np.ndarray, masks: MaskSet, max_side: int = 512) -> np.ndarray:
+def overlay(image: np.ndarray, masks: MaskSet, max_side: int = 512, colours: np.ndarray | None = None) -> np.ndarray:
     """All masks over their photo: small ones on top of large ones, each with a thin contour.
 
     The contour of a large mask shows through the small ones inside it, and the brighter the larger the mask, so
@@ -30,6 +30,7 @@ def overlay(image: np.ndarray, masks: MaskSet, max_side: int = 512) -> np.ndarra
         image: (H, W, 3) uint8.
         masks: masks of that image, in any order, nested, overlapping or neither.
         max_side: longest side of the picture in pixels; a smaller image keeps its size.
+        colours: (n, 3) uint8, one a mask; None takes `mask_colours`.
 
     Returns:
         (h, w, 3) uint8.
@@ -37,9 +38,10 @@ def overlay(image: np.ndarray, masks: MaskSet, max_side: int = 512) -> np.ndarra
     Raises:
         ValueError: the image is not (H, W, 3) uint8, or the masks are those of another size.
     """
-    masks, small = _fitted(image, masks, max_side)
+    masks, shown, small = _fitted(image, masks, max_side)
     large_first = np.argsort(-masks.areas(), kind="stable")
-    tinted = _tinted(small, painted(masks, large_first), mask_colours(masks))
+    tints = mask_colours(masks) if colours is None else colours[shown]
+    tinted = _tinted(small, painted(masks, large_first), tints)
     return _with_white(tinted, _contours(masks, large_first))
 
 
@@ -48,7 +50,7 @@ def overlay_at_granularity(image: np.ndarray, masks: MaskSet, granularity: float
 
     Args, returns and errors are those of `overlay`; masks without granularity are a ValueError too.
     """
-    masks, small = _fitted(image, masks, max_side)
+    masks, _, small = _fitted(image, masks, max_side)
     labels = partition_at(masks, granularity)
     tinted = _tinted(small, labels, mask_colours(masks))
     weights = np.append(_contour_weights(masks), STRONGEST_CONTOUR).astype(np.float32)
@@ -151,11 +153,12 @@ def contact_sheet(pictures: Sequence[np.ndarray], columns: int = 3, tile: int = 
     return sheet
 
 
-def _fitted(image: np.ndarray, masks: MaskSet, max_side: int) -> tuple[MaskSet, np.ndarray]:
+def _fitted(image: np.ndarray, masks: MaskSet, max_side: int) -> tuple[MaskSet, np.ndarray, np.ndarray]:
+    """Masks at the picture's size, which of the given ones they are, and the photo at that size."""
     _check_image(image)
     if tuple(masks.size) != image.shape[:2]:
         raise ValueError(f"masks of an image of (H, W) = {tuple(masks.size)} over one of {image.shape[:2]}")
-    return scaled_down(masks, max_side)[0], resized(image, max_side)
+    return *scaled_down(masks, max_side), resized(image, max_side)
 
 
 def _check_image(image: np.ndarray) -> None:

@@ -12,7 +12,7 @@ from stores.masks import MaskSet, concatenate
 
 
 def merge_plus_labels(human: MaskSet, unsupervised: MaskSet, most_iou: float | None) -> MaskSet:
-    """All human masks, then the unsupervised masks that overlap none of them, as one tree; `source` says which is which.
+    """All human masks, then the unsupervised masks that overlap none of them, as one tree.
 
     Exact copies are left out: of two equal masks the first stays, so that a human one wins.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ops.phases import Stopwatch
 from ops.settings import BackboneSettings, LabelSettings, LimitSettings
+from stores.annotations import BadAnnotations
 from stores.feature_store import FeatureShardReader
 from stores.images import UnreadableImage, decode_image
 from stores.mask_store import MaskShardReader
@@ -20,7 +21,7 @@ from stores.shards import MissingMember, ShardReader, ShardSource
 if TYPE_CHECKING:
     from models.backbone import Backbone, BackboneDefaults
 
-REFUSABLE = (UnreadableImage, MissingMember)
+REFUSABLE = (UnreadableImage, MissingMember, BadAnnotations)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From the labels of shards to a published model: one round of training, gone on with after a kill (spec 4, 5).
+"""From the labels of shards to a published model: one training, gone on with after a kill (spec 4, 5, 6).
 
 Light to import: only what trains waits the seconds that importing `transformers` takes.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ops.label_shards import ShardLabels
+from ops.label_shards import ShardLabels, UnfitLabels
 from ops.learning import Learning
 from ops.model_files import MODEL_FILE, load_model, model_location
 from ops.settings import LimitSettings
@@ -35,7 +35,7 @@ _CONTENT = "trained"
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What a round of training did.
+    """What a training did.
 
     Attributes:
         version: of the model, now current.
@@ -110,18 +110,17 @@ def training_provenance(
     labels: str,
     versions: dict[str, str],
     learning: Learning,
-    number: int,
     initial: str | None,
     forced: str | None,
 ) -> Provenance:
-    """What decides the model of a round: the exact versions of the labels, the settings and where it began.
+    """What decides a model: the exact versions of the labels, the settings and where it began.
 
     Raises:
         WeightsUnavailable: the backbone's weights cannot be had.
     """
     from models.backbones import load_backbone
 
-    settings = learning.settings.of_round(number)
+    settings = learning.settings.training_of(asset)
     backbone = None if initial else load_backbone(settings.model.backbone, learning.settings.weights).weight_hash
     return {
         "asset": asset,
@@ -135,12 +134,11 @@ def training_provenance(
     }
 
 
-def train_stage(
-    home: Home, provenance: Provenance, learning: Learning, number: int, log: Say | None = None
-) -> TrainingReport:
+def train_stage(home: Home, provenance: Provenance, learning: Learning, log: Say | None = None) -> TrainingReport:
     """Train what `provenance` names, unless it is there, and publish it.
 
     Raises:
+        UnfitLabels: there is no image among the labels.
         TrainingDiverged, UnfitSource, NotEnoughWorkers: as the trainer; checkpoints stay for the next run.
     """
     begun = time.perf_counter()
@@ -148,7 +146,10 @@ def train_stage(
     versions = home.versions_of(asset)
     labels = provenance["labels"]
     images = len(ShardLabels(home, labels["asset"], labels["versions"], learning.settings.limits))
-    settings = learning.settings.of_round(number)
+    if not images:
+        shards = len(labels["versions"])
+        raise UnfitLabels(f"nothing to train {asset} on: {labels['asset']} of {shards} shards holds no image")
+    settings = learning.settings.training_of(asset)
     if versions.is_complete(version):
         versions.rollback(version)
         return TrainingReport(version, True, images, settings.steps, 0.0, history_of(home, asset, version))

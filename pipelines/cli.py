@@ -128,7 +128,9 @@ def evaluate(
     preset: Preset = "default",
     config: ConfigFile = None,
     overrides: Overrides = None,
-    learning: Annotated[str, typer.Option(help="How models predict: small, paper or demo.")] = "small",
+    learning: Annotated[
+        str | None, typer.Option(help="How models predict: small, paper or demo; by default as in their training.")
+    ] = None,
     learning_overrides: Annotated[
         list[str] | None, typer.Option("--set-learning", help="One setting of it: prediction.nms_iou=0.8.")
     ] = None,
@@ -140,7 +142,8 @@ def evaluate(
     from pipelines.commands.train import learning_request
 
     labels = request_of(preset, config, overrides or [], None, None, force)
-    models = learning_request(learning, None, learning_overrides or [], 1, False)
+    chosen = learning or learning_overrides
+    models = learning_request(learning or "small", None, learning_overrides or [], 1, False) if chosen else None
     _exit(command.evaluate(labels, models, _names(datasets), file, limit))
 
 

@@ -6,27 +6,37 @@ from assets.checks import (
     dino_features_checks,
     hierarchical_masks_checks,
     ncut_masks_checks,
+    plus_labels_checks,
     round1_masks_checks,
     round2_labels_checks,
+    sa1b_masks_checks,
     shard_manifest_checks,
     unsam_masks_checks,
+    unsam_plus_masks_checks,
 )
 from assets.dino_features import dino_features
 from assets.evaluation import dataset_names, evaluation_on
 from assets.hierarchical_masks import hierarchical_masks
 from assets.ncut_masks import ncut_masks
+from assets.plus_ablations import human_only_masks, human_only_model, union_labels, union_masks, union_model
+from assets.plus_labels import plus_labels
 from assets.round1_masks import round1_masks
 from assets.round1_model import round1_model
 from assets.round2_labels import round2_labels
+from assets.sa1b_masks import sa1b_masks
 from assets.shard_manifest import shard_manifest
 from assets.unsam_masks import unsam_masks
 from assets.unsam_model import unsam_model
+from assets.unsam_plus_masks import unsam_plus_masks
+from assets.unsam_plus_model import unsam_plus_model
 from pipelines.io_managers import version_io_manager
-from pipelines.jobs import evaluate, label_shards, predict_round1, predict_round2, train_round1, train_round2
+from pipelines.jobs import JOBS
 from pipelines.resources import EvaluationResource, FanoutResource, HomeResource, LabellingResource, LearningResource
 
 LABELS = [shard_manifest, dino_features, ncut_masks, hierarchical_masks]
 ROUNDS = [round1_model, round1_masks, round2_labels, unsam_model, unsam_masks]
+HUMAN = [sa1b_masks, plus_labels, unsam_plus_model, unsam_plus_masks]
+ABLATIONS = [union_labels, human_only_model, union_model, human_only_masks, union_masks]
 CHECKS = [
     shard_manifest_checks,
     dino_features_checks,
@@ -35,6 +45,9 @@ CHECKS = [
     round1_masks_checks,
     round2_labels_checks,
     unsam_masks_checks,
+    sa1b_masks_checks,
+    plus_labels_checks,
+    unsam_plus_masks_checks,
 ]
 
 RESOURCES = {
@@ -47,9 +60,9 @@ RESOURCES = {
 }
 
 defs = dg.Definitions(
-    assets=[*LABELS, *ROUNDS, evaluation_on(dataset_names())],
+    assets=[*LABELS, *ROUNDS, *HUMAN, *ABLATIONS, evaluation_on(dataset_names())],
     asset_checks=CHECKS,
-    jobs=[label_shards, train_round1, predict_round1, train_round2, predict_round2, evaluate],
+    jobs=JOBS,
     executor=dg.in_process_executor,
     resources=RESOURCES,
 )

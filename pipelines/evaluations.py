@@ -20,21 +20,26 @@ class EvaluationRun:
     Attributes:
         datasets: names in the register. file: the register; empty takes the user's or the shipped one.
         limit: the first so many images of each; None takes all.
+        learning: how models predict; None: each as in its training.
     """
 
     datasets: tuple[str, ...]
     file: str = ""
     limit: int | None = None
     labels: LabelRequest = field(default_factory=LabelRequest)
-    learning: LearningRequest = field(default_factory=LearningRequest)
+    learning: LearningRequest | None = None
 
 
 def evaluate_datasets(instance: dg.DagsterInstance, request: EvaluationRun) -> Iterator[ShardRun]:
     """Evaluate dataset by dataset; one that fails does not stop the others."""
     resources = {
         "labelling": request.labels.resource_config(),
-        "learning": request.learning.resource_config([]),
-        "evaluating": {"file": request.file, "limit": request.limit or 0},
+        "learning": (request.learning or LearningRequest()).resource_config([]),
+        "evaluating": {
+            "file": request.file,
+            "limit": request.limit or 0,
+            "as_trained": request.learning is None,
+        },
     }
     definitions = _definitions(request.datasets)
     with running(instance, keep_cluster=len(request.datasets) > 1) as runner:

@@ -39,3 +39,54 @@ evaluate = dg.define_asset_job(
     selection=dg.AssetSelection.groups(EVALUATION),
     description="Pseudo-labels and both models against the human masks of a dataset.",
 )
+
+merge_plus = dg.define_asset_job(
+    "merge_plus",
+    selection=dg.AssetSelection.assets("sa1b_masks", "plus_labels"),
+    description="Human masks of a shard, and the unsupervised ones that they leave over.",
+)
+
+train_plus = dg.define_asset_job(
+    "train_plus",
+    selection=dg.AssetSelection.assets("unsam_plus_model"),
+    description="A model from human masks and what humans overlooked.",
+)
+
+predict_plus = dg.define_asset_job(
+    "predict_plus",
+    selection=dg.AssetSelection.assets("unsam_plus_masks"),
+    description="What UnSAM+ finds in a shard.",
+)
+
+merge_union = dg.define_asset_job(
+    "merge_union",
+    selection=dg.AssetSelection.assets("union_labels"),
+    description="Human masks of a shard and all unsupervised ones.",
+)
+
+train_ablations = dg.define_asset_job(
+    "train_ablations",
+    selection=dg.AssetSelection.assets("human_only_model", "union_model"),
+    description="What UnSAM+ is compared with: human masks alone, and the union without tau.",
+)
+
+predict_ablations = dg.define_asset_job(
+    "predict_ablations",
+    selection=dg.AssetSelection.assets("human_only_masks", "union_masks"),
+    description="What the models of the ablations find in a shard.",
+)
+
+JOBS = [
+    label_shards,
+    train_round1,
+    predict_round1,
+    train_round2,
+    predict_round2,
+    merge_plus,
+    train_plus,
+    predict_plus,
+    merge_union,
+    train_ablations,
+    predict_ablations,
+    evaluate,
+]

@@ -57,9 +57,10 @@ class EvaluationResource(dg.ConfigurableResource[EvaluationRequest]):
 
     file: str = Field(default="", description="register of datasets; empty takes UNSAM_DATASETS, else the shipped one")
     limit: int = Field(default=0, ge=0, description="the first so many images of a dataset; 0 takes all")
+    as_trained: bool = Field(default=True, description="models predict as in their training, not by `learning`")
 
     def create_resource(self, context: dg.InitResourceContext) -> EvaluationRequest:
-        return EvaluationRequest(self.file, self.limit or None)
+        return EvaluationRequest(self.file, self.limit or None, self.as_trained)
 
 
 class FanoutResource(dg.ConfigurableResource[Fanout]):

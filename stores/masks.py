@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-SOURCES = ("divide", "conquer", "tree", "round1", "round2", "human", "imported", "prompt")
+SOURCES = ("divide", "conquer", "tree", "round1", "round2", "human", "imported", "prompt", "plus")
 NO_PARENT = -1
 
 _COLUMNS = {

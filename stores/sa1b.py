@@ -50,7 +50,10 @@ def from_sa1b(document: Mapping[str, Any], source: str = "human") -> MaskSet:
     image, annotations = document.get("image"), document.get("annotations")
     if not isinstance(image, Mapping) or not {"width", "height"} <= set(image) or not isinstance(annotations, list):
         raise BadAnnotations("no SA-1B document: it needs an image with width and height, and a list of annotations")
-    return from_annotations(annotations, (int(image["height"]), int(image["width"])), source)
+    size = (image["height"], image["width"])
+    if not all(isinstance(side, int) and side > 0 for side in size):
+        raise BadAnnotations(f"no SA-1B document: (H, W) of its image is {size}")
+    return from_annotations(annotations, size, source)
 
 
 def write_sa1b(folder: str | Location, items: Iterable[tuple[str, MaskSet]]) -> int:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict
 
+from stores.annotations import BadAnnotations
 from stores.folders import list_files
 from stores.images import EXTENSIONS
 from stores.location import Location
@@ -98,28 +99,33 @@ class ShardReader:
         """The JSON that lies beside image `key` under the same stem; None where there is none.
 
         Raises:
-            KeyError: the shard has no such member.
-            MissingMember: its tar is cut off inside it.
-            ValueError: it is no JSON object.
+            KeyError, MissingMember: as `annotation_bytes`.
+            BadAnnotations: it is no JSON object.
         """
-        member = self._member(key)
-        data = self._annotation_bytes(member)
+        data = self.annotation_bytes(key)
         if data is None:
             return None
         try:
             annotation = orjson.loads(data)
         except orjson.JSONDecodeError as error:
-            raise ValueError(f"the annotation of {key} in {self.source.url} is no JSON: {error}") from error
+            raise BadAnnotations(f"the annotation of {key} in {self.source.url} is no JSON: {error}") from error
         if not isinstance(annotation, dict):
-            raise ValueError(f"the annotation of {key} in {self.source.url} is no JSON object")
+            raise BadAnnotations(f"the annotation of {key} in {self.source.url} is no JSON object")
         return annotation
 
-    def _annotation_bytes(self, member: Member) -> bytes | None:
+    def annotation_bytes(self, key: str) -> bytes | None:
+        """The file of `annotation`, not parsed.
+
+        Raises:
+            KeyError: the shard has no such member.
+            MissingMember: its tar is cut off inside it.
+        """
+        member = self._member(key)
         if member.annotation is not None:
             return self._read_range(member.key, *member.annotation)
         if self.source.kind != "folder":
             return None
-        beside = self._location / str(PurePosixPath(member.key).with_suffix(".json"))
+        beside = self._location / annotation_name(member.key)
         return beside.read_bytes() if beside.exists() else None
 
     def _member(self, key: str) -> Member:
@@ -181,15 +187,18 @@ def discover(place: str | Path, shard_size: int = SHARD_SIZE, known: Iterable[Sh
 
 def _discover_folder(folder: Location, shard_size: int, known: Sequence[ShardSource]) -> list[ShardSource]:
     skipped: Counter[str] = Counter()
-    images, tars = [], []
+    images, tars, documents = [], [], set()
     for name in list_files(folder, skipped):
         suffix = PurePosixPath(name).suffix.lower()
         if suffix in EXTENSIONS:
             images.append(Member(key=name))
         elif suffix == ".tar":
             tars.append(name)
+        elif suffix == ".json":
+            documents.add(name)
         else:
             skipped[f"not an image ({suffix or 'no extension'})"] += 1
+    skipped["not an image (.json)"] += len(documents - {annotation_name(member.key) for member in images})
     sources = _shards(folder, "folder", images, shard_size, known, skipped, [])
     for name in tars:
         sources += _discover_tar(folder / name, shard_size, [*known, *sources])
@@ -199,8 +208,8 @@ def _discover_folder(folder: Location, shard_size: int, known: Sequence[ShardSou
 def _discover_tar(tar: Location, shard_size: int, known: Sequence[ShardSource]) -> list[ShardSource]:
     index = index_tar(tar)
     skipped = Counter(index.skipped)
-    problems = list(index.problems)
     members = list(_tar_images(index, skipped))
+    problems = list(index.problems)
     paired = sum(member.annotation is not None for member in members)
     if paired and paired < len(members):
         problems.append(f"{len(members) - paired} images have no json beside them")
@@ -217,6 +226,7 @@ def _tar_images(index: TarIndex, skipped: Counter[str]) -> Iterator[Member]:
             skipped[f"not an image ({dot}{suffix.lower()})" if dot else "not an image (no extension)"] += 1
     if stems:
         skipped["json without its image"] += len(stems)
+        index.problems.append(f"without their image: {_few(f'{stem}.json' for stem in stems)}")
 
 
 def _shards(
@@ -244,6 +254,16 @@ def _shards(
         )
         for index, start in enumerate(range(0, len(new), shard_size))
     ]
+
+
+def annotation_name(key: str) -> str:
+    """Where the JSON of an image lies: beside it, under its stem."""
+    return str(PurePosixPath(key).with_suffix(".json"))
+
+
+def _few(names: Iterable[str], shown: int = 5) -> str:
+    names = sorted(names)
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def shard_prefix(url: str) -> str:

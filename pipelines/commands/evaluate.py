@@ -18,9 +18,13 @@ from stores.home import Home
 
 
 def evaluate(
-    labels: LabelRequest, learning: LearningRequest, names: Sequence[str], file: Path | None, limit: int | None
+    labels: LabelRequest, learning: LearningRequest | None, names: Sequence[str], file: Path | None, limit: int | None
 ) -> int:
-    """Evaluate datasets and print a table for each; exit code 1 where one could not be scored."""
+    """Evaluate datasets and print a table for each; exit code 1 where one could not be scored.
+
+    Args:
+        learning: how models predict; None: each as in its training.
+    """
     register = str(file.absolute()) if file else ""
     with errors_in_one_line(DatasetError):
         datasets = pick(load_datasets(register), names)

@@ -192,7 +192,7 @@ def test_a_training_that_was_cut_off_ends_as_an_undisturbed_one(tmp_path):
         home = Home(str(tmp_path / name))
         shard = add_shard(home, tmp_path / f"{name} photos")
         versions = {shard: home.versions_of(LABELS, shard).current()}
-        provenance = training_provenance("round1_model", "1", LABELS, versions, learning, 1, None, None)
+        provenance = training_provenance("round1_model", "1", LABELS, versions, learning, None, None)
         if name == "cut off":
             lines = []
 
@@ -202,9 +202,9 @@ def test_a_training_that_was_cut_off_ends_as_an_undisturbed_one(tmp_path):
                     raise Killed
 
             with pytest.raises(Killed):
-                train_stage(home, provenance, learning, 1, until_the_third_step)
+                train_stage(home, provenance, learning, until_the_third_step)
             assert home.versions_of("round1_model").current() is None
-        report = train_stage(home, provenance, learning, 1)
+        report = train_stage(home, provenance, learning)
         models.append(load_whole_image(model_location(home, "round1_model").local_path).state_dict())
         histories.append([entry["loss"] for entry in history_of(home, "round1_model", report.version)])
     assert histories[0] == pytest.approx(histories[1], rel=1e-4)

@@ -299,7 +299,7 @@ def test_sa1b_pairs_images_with_their_json(tmp_path):
     assert reader.annotation("sa_1.jpg") == document
     assert reader.annotation("sa_2.jpg") is None
     assert source.skipped == {"json without its image": 1}
-    assert source.problems == ("1 images have no json beside them",)
+    assert source.problems == ("without their image: sa_3.json", "1 images have no json beside them")
     for key in ("sa_4.jpg", "sa_5.jpg"):
         with pytest.raises(ValueError, match=f"annotation of {key} .* is no JSON"):
             reader.annotation(key)
