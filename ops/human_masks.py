@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -19,11 +18,10 @@ from stores.home import Home
 from stores.manifests import Manifest
 from stores.mask_store import MaskShardWriter
 from stores.masks import MaskSet
-from stores.sa1b import from_sa1b
+from stores.sa1b import from_sa1b, sa1b_number
 from stores.shards import ShardReader, ShardSource
 from stores.versions import version_of
 
-_NUMBERED = re.compile(r"sa_(\d+)")
 _BITS = 64
 
 
@@ -42,9 +40,8 @@ class Annotated:
 
 def image_id(key: str) -> str:
     """What identifies an image wherever it lies: the number in `sa_123.jpg`, else its name without ending."""
-    stem = PurePosixPath(key).stem
-    numbered = _NUMBERED.fullmatch(stem)
-    return numbered[1] if numbered else stem
+    number = sa1b_number(key)
+    return PurePosixPath(key).stem if number is None else str(number)
 
 
 def is_selected(key: str, fraction: float) -> bool:

@@ -92,6 +92,33 @@ def train(
 
 
 @app.command()
+def plus(
+    shards: Annotated[list[str] | None, typer.Option(help="Shards, between commas; all by default.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Unsupervised masks to add: pseudo, round1 or round2 (default).")
+    ] = None,
+    fraction: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of the images whose human masks are used.")
+    ] = None,
+    ablations: Annotated[
+        bool, typer.Option(help="Also the models of human masks alone and of the union without tau.")
+    ] = False,
+    preset: Annotated[str, typer.Option(help="Settings to start from: small, paper or demo.")] = "small",
+    config: ConfigFile = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="One setting: plus.tau=0.05.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Ray workers that train together.")] = 1,
+    force: Force = False,
+) -> None:
+    """UnSAM+: learn from human masks (SA-1B JSON beside the photos) and from what humans overlooked."""
+    from pipelines.commands import train as command
+
+    chosen = {"plus.source": source, "plus.fraction": fraction}
+    named = [f"{name}={value}" for name, value in chosen.items() if value is not None]
+    request = command.learning_request(preset, config, [*(overrides or []), *named], workers, force)
+    _exit(command.plus(request, _names(shards), ablations))
+
+
+@app.command()
 def segment(
     photos: Annotated[list[str], typer.Argument(help="Images; local or by URL.")],
     model: Annotated[

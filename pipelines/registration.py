@@ -11,6 +11,7 @@ from pipelines.instance import add_partitions
 from stores.home import Home
 from stores.location import Location
 from stores.manifests import register, registered, source_of
+from stores.sa1b import check_distinct
 from stores.shards import SHARD_SIZE, ShardSource, discover
 
 
@@ -33,11 +34,13 @@ def register_paths(
 
     Raises:
         FileNotFoundError, ValueError, UnsafeArchive: as `stores.shards.discover`; nothing is registered then.
+        SameImageTwice: an SA-1B image is there already, in another tar; likewise.
     """
     before = [source_of(home, shard) for shard in registered(home)]
     new: list[ShardSource] = []
     for path in paths:
         new += discover(path, shard_size=shard_size, known=[*before, *new])
+    check_distinct([*before, *new])
     register(home, new)
     add_partitions(instance, [source.shard for source in (*before, *new)])
     return Registration(new=tuple(new), known=tuple(source for source in before if members_below(source, paths)))

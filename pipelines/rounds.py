@@ -1,4 +1,4 @@
-"""Both rounds of training in this process: a model, its masks, the next labels, the model that goes on."""
+"""Training in this process: both rounds on masks that nobody drew, and UnSAM+ with human masks beside them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ import dagster as dg
 
 from pipelines.runner import ShardRun, running
 
-_JOBS = {1: ("train_round1", "predict_round1"), 2: ("train_round2", "predict_round2")}
+_BY_SHARD, _ONCE = True, False
+_ROUNDS = {
+    1: (("train_round1", _ONCE), ("predict_round1", _BY_SHARD)),
+    2: (("train_round2", _ONCE), ("predict_round2", _BY_SHARD)),
+}
+_PLUS = (("merge_plus", _BY_SHARD), ("train_plus", _ONCE), ("predict_plus", _BY_SHARD))
+_ABLATIONS = (("merge_union", _BY_SHARD), ("train_ablations", _ONCE), ("predict_ablations", _BY_SHARD))
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,31 @@ def train_rounds(
     Args:
         shards: to train on and to predict.
     """
+    jobs = [
+        (job, by_shard) for number in rounds for job, by_shard in zip(_JOBS[number], (_ONCE, _BY_SHARD), strict=True)
+    ]
+    yield from _run(instance, shards, request, jobs)
+
+
+def learn_plus(
+    instance: dg.DagsterInstance, shards: Sequence[str], request: LearningRequest, ablations: bool = False
+) -> Iterator[ShardRun]:
+    """Merge human and unsupervised masks, train on them and predict; the first failure ends it.
+
+    Args:
+        shards: to train on and to predict; those of the source that `plus.source` names must be labelled.
+        ablations: also what UnSAM+ is compared with.
+    """
+    yield from _run(instance, shards, request, [*_PLUS, *(_ABLATIONS if ablations else ())])
+
+
+def _run(
+    instance: dg.DagsterInstance, shards: Sequence[str], request: LearningRequest, jobs: Sequence[tuple[str, bool]]
+) -> Iterator[ShardRun]:
     resources = {"learning": request.resource_config(shards)}
     with running(instance, keep_cluster=True) as runner:
-        for number in rounds:
-            train, predict = _JOBS[number]
-            steps: list[tuple[str, str | None]] = [(train, None), *((predict, shard) for shard in shards)]
-            for job, shard in steps:
+        for job, by_shard in jobs:
+            for shard in shards if by_shard else [None]:
                 done = runner.run(job, resources, shard)
                 yield done
                 if done.error:

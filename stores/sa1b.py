@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -14,7 +14,40 @@ from stores.annotations import BadAnnotations, from_annotations, to_annotations
 from stores.location import Location
 from stores.masks import MaskSet
 
+if TYPE_CHECKING:
+    from stores.shards import ShardSource
+
 _NUMBERED = re.compile(r"sa_(\d+)")
+
+
+class SameImageTwice(ValueError):
+    """An SA-1B image that two tars or folders hold; the message names both."""
+
+
+def sa1b_number(name: str) -> int | None:
+    """The image id in a name like `folder/sa_123.jpg`; None for other names."""
+    numbered = _NUMBERED.fullmatch(PurePosixPath(name).stem)
+    return int(numbered[1]) if numbered else None
+
+
+def check_distinct(sources: Iterable[ShardSource]) -> None:
+    """Every SA-1B image id stands for one image.
+
+    Raises:
+        SameImageTwice: two of the shards' tars or folders hold an image of the same id.
+    """
+    place_of: dict[int, str] = {}
+    for source in sources:
+        for member in source.members:
+            number = sa1b_number(member.key)
+            if number is None:
+                continue
+            place = f"{source.url}/{member.key}"
+            first = place_of.setdefault(number, place)
+            if first != place:
+                raise SameImageTwice(
+                    f"image {number} of SA-1B is there twice: {first} and {place}; add only one of them"
+                )
 
 
 def to_sa1b(masks: MaskSet, file_name: str, image_id: int) -> dict[str, Any]:
@@ -74,8 +107,8 @@ def write_sa1b(folder: str | Location, items: Iterable[tuple[str, MaskSet]]) -> 
         if target in written:
             raise ValueError(f"{name} and {written[target]} would share {target}: rename one of them")
         written[target] = name
-        numbered = _NUMBERED.fullmatch(PurePosixPath(name).stem)
-        document = to_sa1b(masks, PurePosixPath(name).name, int(numbered[1]) if numbered else index)
+        number = sa1b_number(name)
+        document = to_sa1b(masks, PurePosixPath(name).name, index if number is None else number)
         (place / target).write_bytes(orjson.dumps(document))
     return len(written)
 

@@ -1,21 +1,25 @@
-"""`unsam train`: both rounds of training on labelled shards, and what the models find in them."""
+"""`unsam train` and `unsam plus`: models from labelled shards, and what they find in them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+import dagster as dg
 
 from ops.learning import resolve_learning
 from ops.presets import SettingsError, read_settings_file
 from pipelines.commands.console import err, errors_in_one_line, out, table
 from pipelines.instance import open_instance
-from pipelines.rounds import LearningRequest, train_rounds
+from pipelines.rounds import LearningRequest, learn_plus, train_rounds
 from pipelines.runner import ShardRun
 from stores.home import Home
 from stores.manifests import registered
 
-_MODELS = ("round1_model", "unsam_model")
-_MASKS = ("round1_masks", "round2_labels", "unsam_masks")
+_MODELS = ("round1_model", "unsam_model", "unsam_plus_model", "human_only_model", "union_model")
+_LABELS = ("plus_labels", "union_labels")
+_MASKS = ("round1_masks", "round2_labels", "unsam_masks", "unsam_plus_masks", "human_only_masks", "union_masks")
+_LABEL_COLUMNS = ("annotated_images", "human_masks", "unsupervised_masks_kept", "unsupervised_masks_dropped")
 
 
 def learning_request(
@@ -30,19 +34,31 @@ def learning_request(
 
 def train(request: LearningRequest, shards: Sequence[str], rounds: Sequence[str]) -> int:
     """Train and predict; exit code 1 where a step failed."""
+    with errors_in_one_line(ValueError):
+        if not rounds or not set(rounds) <= {"1", "2"}:
+            raise ValueError(f"rounds are 1 and 2, not {', '.join(rounds)}")
+    numbers = sorted(map(int, set(rounds)))
+    return _follow(shards, lambda instance, chosen: train_rounds(instance, chosen, request, numbers))
+
+
+def plus(request: LearningRequest, shards: Sequence[str], ablations: bool) -> int:
+    """Learn from human masks and what humans overlooked; exit code 1 where a step failed."""
+    return _follow(shards, lambda instance, chosen: learn_plus(instance, chosen, request, ablations))
+
+
+def _follow(shards: Sequence[str], steps: Callable[[dg.DagsterInstance, Sequence[str]], Iterator[ShardRun]]) -> int:
+    """Take steps over the shards of that name, all by default, and tell what each made."""
     home = Home.from_environment()
     known = registered(home)
     unknown = sorted(set(shards) - set(known))
-    with errors_in_one_line(LookupError, ValueError):
+    with errors_in_one_line(LookupError):
         if not known:
             raise LookupError("no shard is registered; begin with: unsam label FOLDER")
         if unknown:
             raise LookupError(f"not registered: {', '.join(unknown)}; there are {', '.join(known[:5])} …")
-        if not rounds or not set(rounds) <= {"1", "2"}:
-            raise ValueError(f"rounds are 1 and 2, not {', '.join(rounds)}")
     done: list[ShardRun] = []
     with open_instance(home) as instance:
-        for step in train_rounds(instance, list(shards) or known, request, sorted(map(int, set(rounds)))):
+        for step in steps(instance, list(shards) or known):
             done.append(step)
             if step.error:
                 err.print(f"[red]{step.shard} failed:[/red] {step.error}", highlight=False)
@@ -53,6 +69,7 @@ def train(request: LearningRequest, shards: Sequence[str], rounds: Sequence[str]
 def _say(done: Sequence[ShardRun]) -> None:
     model_columns = ("images", "steps", "first_loss", "last_loss", "images_per_second", "seconds")
     _table("Models", _MODELS, model_columns, done)
+    _table("Labels", _LABELS, _LABEL_COLUMNS, done)
     _table("Masks", _MASKS, ("images", "masks", "masks_per_image"), done)
 
 
