@@ -17,7 +17,7 @@ from stores.annotations import BadAnnotations
 from stores.home import Home
 from stores.manifests import Manifest
 from stores.mask_store import MaskShardWriter
-from stores.masks import MaskSet
+from stores.masks import SOURCES, MaskSet
 from stores.sa1b import from_sa1b, sa1b_number
 from stores.shards import ShardReader, ShardSource
 from stores.versions import version_of
@@ -134,8 +134,8 @@ def read_human_masks(reader: ShardReader, key: str, size: tuple[int, int]) -> Ma
     document = reader.annotation(key)
     if document is None:
         raise BadAnnotations(f"the annotation of {key} in {reader.source.url} is no longer there")
-    masks = from_sa1b(document, source="human")
+    masks = from_sa1b(document)
     if tuple(masks.size) != tuple(size):
         raise BadAnnotations(f"its JSON is of an image of (H, W) {tuple(masks.size)}, the photo is {tuple(size)}")
-    filled = masks.take((masks.areas() > 0).nonzero()[0])
-    return filled.take(distinct(filled))
+    filled = masks.take(masks.areas().nonzero()[0])
+    return filled.take(distinct(filled)).with_columns(source=SOURCES.index("human"))

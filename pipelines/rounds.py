@@ -53,10 +53,7 @@ def train_rounds(
     Args:
         shards: to train on and to predict.
     """
-    jobs = [
-        (job, by_shard) for number in rounds for job, by_shard in zip(_JOBS[number], (_ONCE, _BY_SHARD), strict=True)
-    ]
-    yield from _run(instance, shards, request, jobs)
+    yield from _run(instance, shards, request, [step for number in rounds for step in _ROUNDS[number]])
 
 
 def learn_plus(
