@@ -22,16 +22,34 @@ from transformers.models.mask2former.modeling_mask2former import (
     Mask2FormerTransformerModule,
 )
 
+Queries = tuple[torch.Tensor, torch.Tensor]
+
+
+def learned_queries(module: Mask2FormerTransformerModule, batch: int) -> Queries:
+    """States and places (B, Q, C) that are the same for every image."""
+    embeddings = module.queries_features.weight, module.queries_embedder.weight
+    states, places = (embedding[None].expand(batch, -1, -1) for embedding in embeddings)
+    return states, places
+
+
+def positions_of(module: Mask2FormerTransformerModule, feature: torch.Tensor) -> torch.Tensor:
+    """Sine positions (1, C, h, w) of a map (B, C, h, w)."""
+    return module.position_embedder(feature.shape, feature.device, torch.float32, None)[:1].to(feature.dtype)
+
 
 def decode(
-    module: Mask2FormerTransformerModule, features: Sequence[torch.Tensor], mask_features: torch.Tensor
+    module: Mask2FormerTransformerModule,
+    features: Sequence[torch.Tensor],
+    mask_features: torch.Tensor,
+    queries: Queries,
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """States and mask embeddings of the learned queries before the first layer and after each one.
+    """States and mask embeddings of the queries before the first layer and after each one.
 
     Args:
-        module: transformers' decoder with its query embeddings.
+        module: transformers' decoder.
         features: three maps (B, C, h_i, w_i), coarse to fine.
         mask_features: (B, D, h, w) at stride 4; a query's mask logits are their product with its embedding.
+        queries: states and places (B, Q, C), of `learned_queries` or `models.query_seeds`.
 
     Returns:
         One pair an output: (B, Q, C) normalised states, (B, Q, D) mask embeddings.
@@ -39,9 +57,7 @@ def decode(
     decoder = module.decoder
     memories, positions = _memories(module, features)
     pixels = [_resized(mask_features, feature.shape[-2:]) for feature in features]
-    batch = len(mask_features)
-    places = module.queries_embedder.weight[None].expand(batch, -1, -1)
-    states = module.queries_features.weight[None].expand(batch, -1, -1)
+    states, places = queries
     outputs = [_output(decoder, states)]
     for index, child in enumerate(decoder.layers):
         layer = cast(Mask2FormerMaskedAttentionDecoderLayer, child)
@@ -60,8 +76,7 @@ def _memories(
     for index, feature in enumerate(features):
         level = module.level_embed.weight[index][None, :, None]
         memories.append((module.input_projections[index](feature).flatten(2) + level).transpose(1, 2))
-        place = module.position_embedder(feature.shape, feature.device, torch.float32, None)
-        positions.append(place[:1].flatten(2).transpose(1, 2).to(feature.dtype))
+        positions.append(positions_of(module, feature).flatten(2).transpose(1, 2))
     return memories, positions
 
 

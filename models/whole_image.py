@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,10 +19,13 @@ from transformers.models.mask2former.modeling_mask2former import (
 
 from models.deformable_attention import LeanPixelDecoder
 from models.feature_pyramid import FeaturePyramid, build_pyramid, load_pretrained
-from models.query_decoder import decode
+from models.query_decoder import Queries, decode, learned_queries, positions_of
 from models.query_outputs import MASK, MULTIPLE, NO_MASK, QueryOutputs
+from models.query_seeds import GridSeeds
 from models.weights import WeightsUnavailable
 from models.whole_image_config import WholeImageConfig
+
+_FINEST_STRIDE = 8  # of the maps that the decoder attends to
 
 
 class WholeImageModel(Mask2FormerPreTrainedModel):
@@ -40,6 +44,9 @@ class WholeImageModel(Mask2FormerPreTrainedModel):
         self.pixel_decoder = LeanPixelDecoder(config, pyramid.channels)
         self.query_decoder = Mask2FormerTransformerModule(in_features=config.feature_size, config=config)
         self.class_predictor = nn.Linear(config.hidden_dim, len((MASK, NO_MASK)))
+        self.seeds = GridSeeds(shape.dim, shape.seed_stride, shape.seed_levels) if shape.seed_stride else None
+        if self.seeds:
+            del self.query_decoder.queries_features, self.query_decoder.queries_embedder
         self.post_init()
         self.pyramid = pyramid  # after `post_init`, which would draw its weights anew
 
@@ -53,12 +60,19 @@ class WholeImageModel(Mask2FormerPreTrainedModel):
         if height % MULTIPLE or width % MULTIPLE:
             raise ValueError(f"sides must be multiples of {MULTIPLE}, got (H, W) = {height, width}")
         decoded = self.pixel_decoder(self.pyramid(pixels), output_hidden_states=False)
-        outputs = decode(self.query_decoder, decoded.multi_scale_features, decoded.mask_features)
+        queries = self._queries(decoded.multi_scale_features)
+        outputs = decode(self.query_decoder, decoded.multi_scale_features, decoded.mask_features, queries)
         return QueryOutputs(
             embeddings=[embedding.float() for _, embedding in outputs],
             class_logits=[self.class_predictor(states).float() for states, _ in outputs],
             mask_features=decoded.mask_features.float(),
         )
+
+    def _queries(self, features: Sequence[torch.Tensor]) -> Queries:
+        """Of maps coarse to fine."""
+        if self.seeds is None:
+            return learned_queries(self.query_decoder, len(features[0]))
+        return self.seeds(features[-1], positions_of(self.query_decoder, features[-1]), _FINEST_STRIDE)
 
 
 def build_whole_image(shape: WholeImageConfig, weights: str | None = None) -> WholeImageModel:

@@ -1,4 +1,4 @@
-"""Photos that ship inside scikit-image and scikit-learn: what the demo runs on, with whom to thank for each."""
+"""Photos that ship inside scikit-image and scikit-learn, and a few human masks of them: what the demo runs on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+
+_ANNOTATIONS = Path(__file__).parent / "sample_annotations"
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,16 @@ def write_sample_photos(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return [_copied(photo.path, folder / photo.file_name) for photo in SAMPLE_PHOTOS]
+
+
+def write_sample_annotations(folder: str | Path) -> list[Path]:
+    """Write the human masks of the sample photos beside them, an SA-1B JSON a photo, and return their paths.
+
+    They are this project's own polygons, two to four a photo, and leave things out on purpose.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_copied(path, folder / path.name) for path in sorted(_ANNOTATIONS.glob("*.json"))]
 
 
 def credit_of(file_name: str) -> str | None:

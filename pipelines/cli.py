@@ -189,7 +189,7 @@ def ui(
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = Path("report"),
     preset: Preset = "default",
-    train: Annotated[bool, typer.Option(help="Train on them too, in two short rounds.")] = True,
+    train: Annotated[bool, typer.Option(help="Train on them too, three times for a short while.")] = True,
 ) -> None:
     """Label six sample photos, offline, train on them, and write a page on which to look at their masks."""
     from pipelines.commands import demo as command

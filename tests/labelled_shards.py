@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from stores.home import Home
 from stores.manifests import build_manifest, publish_manifest, register, source_of
 from stores.mask_store import MaskShardWriter
 from stores.masks import SOURCES, MaskSet
+from stores.sa1b import to_sa1b
 from stores.shards import discover
 from stores.versions import version_of
 
@@ -70,6 +72,13 @@ def add_shard(home: Home, folder: Path, count: int = 3, masks: MaskSet | None = 
     register(home, [source])
     publish_labels(home, source.shard, masks)
     return source.shard
+
+
+def annotate(folder: Path, number: int, masks: MaskSet) -> Path:
+    """Write the SA-1B JSON of a shard's photo `number`, as if humans had drawn the masks."""
+    path = folder / f"photo{number}.json"
+    path.write_text(json.dumps(to_sa1b(masks, f"photo{number}.jpg", number)))
+    return path
 
 
 def publish_labels(home: Home, shard: str, masks: MaskSet | None = None, note: str = "") -> str:

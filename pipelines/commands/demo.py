@@ -1,4 +1,4 @@
-"""`unsam demo`: six sample photos, their masks, two short rounds of training, and a page on which to look at them."""
+"""`unsam demo`: six sample photos, their masks, three short trainings, and a page on which to look at them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.commands.console import err, out, table
 from pipelines.commands.run import MASKS
 from pipelines.instance import open_instance
 from pipelines.registration import register_paths
-from pipelines.rounds import LearningRequest, train_rounds
+from pipelines.rounds import LearningRequest, learn_plus, train_rounds
 from pipelines.runner import LabelRequest, ShardRun, materialise
 from stores.home import Home
 from stores.images import decode_image
@@ -24,29 +24,40 @@ if TYPE_CHECKING:
 
     from ops.report import ReportItem
 
-LAYERS = {"pseudo-masks": MASKS, "round 1": "round1_masks", "round 2": "unsam_masks"}
+LAYERS = {
+    "pseudo-masks": MASKS,
+    "round 1": "round1_masks",
+    "round 2": "unsam_masks",
+    "human masks": "sa1b_masks",
+    "human + overlooked": "plus_labels",
+    "UnSAM+": "unsam_plus_masks",
+}
 
 
 def demo(output: Path, preset: str, train: bool) -> int:
-    """Label the sample photos, train on them in two rounds, and write `output`/index.html.
+    """Label the sample photos, train on them, in the end with human masks too, and write `output`/index.html.
 
     Args:
         train: False ends after the labels.
     """
     from ops.report import write_report
-    from ops.sample_photos import write_sample_photos
+    from ops.sample_photos import write_sample_annotations, write_sample_photos
 
     begun = time.perf_counter()
     home = Home.from_environment()
     photos = output / "photos"
     write_sample_photos(photos)
+    write_sample_annotations(photos)
     with open_instance(home) as instance:
         shards = register_paths(home, instance, [str(photos)]).shards
         if not _all_well(materialise(instance, shards, LabelRequest(preset=preset))):
             return 1
         if train:
-            out.print("Two short rounds of training on these six photos, to show the way, not to make a good model.")
-            if not _all_well(train_rounds(instance, shards, LearningRequest("demo"))):
+            out.print("Three short trainings on these six photos, to show the way, not to make good models.")
+            request = LearningRequest("demo")
+            if not _all_well(train_rounds(instance, shards, request)):
+                return 1
+            if not _all_well(learn_plus(instance, shards, request)):
                 return 1
     layers = LAYERS if train else {"pseudo-masks": MASKS}
     labelled = list(_masks(home, shards, layers))

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from models.feature_pyramid import STRIDES, FeaturePyramid, ResNetPyramid, VitPyramid, build_pyramid
-from models.query_decoder import decode
+from models.query_decoder import decode, learned_queries
 from models.weights import WeightsUnavailable
 from models.whole_image import (
     WholeImageConfig,
@@ -32,7 +32,7 @@ def test_decoder_equals_the_stock_loop() -> None:
     with torch.no_grad():
         decoded = model.pixel_decoder(model.pyramid(torch.randn(2, 3, 96, 64, dtype=torch.float64)))
         scales, mask_features = decoded.multi_scale_features, decoded.mask_features
-        ours = decode(model.query_decoder, scales, mask_features)
+        ours = decode(model.query_decoder, scales, mask_features, learned_queries(model.query_decoder, 2))
         stock = model.query_decoder(scales, mask_features, output_hidden_states=True)
     assert len(ours) == TINY.decoder_layers + 1
     for output, (states, embeddings) in enumerate(ours):
