@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-
 _ANNOTATIONS = Path(__file__).parent / "sample_annotations"
 
 
