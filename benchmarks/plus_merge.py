@@ -38,9 +38,7 @@ def lobed_masks(count: int, seed: int, source: str) -> MaskSet:
         crop = x**2 + y**2 < 0.8 + 0.2 * np.sin(LOBES * np.arctan2(y, x) + turn)
         filled_rows, filled_columns = np.flatnonzero(crop.any(1)), np.flatnonzero(crop.any(0))
         crop = crop[filled_rows[0] : filled_rows[-1] + 1, filled_columns[0] : filled_columns[-1] + 1]
-        top, left = (
-            int(generator.integers(0, side - length + 1)) for side, length in zip(SIZE, crop.shape, strict=True)
-        )
+        top, left = (int(generator.integers(SIZE[axis] - crop.shape[axis] + 1)) for axis in (0, 1))
         boxes.append((left, top, crop.shape[1], crop.shape[0]))
         crops.append(crop)
     return MaskSet.from_crops(SIZE, np.array(boxes), crops, source=SOURCES.index(source))
@@ -51,9 +49,8 @@ def main() -> None:
     kept = apart_from(found, human, TAU)
     by_encodings = np.flatnonzero(iou(found, human).max(axis=1) <= TAU)
     print(describe_machine())
-    print(
-        f"{MASKS} x {MASKS} masks of {SIZE[0]} x {SIZE[1]}, of {100 * np.mean(human.areas()) / np.prod(SIZE):.1f} % each"
-    )
+    share = 100 * np.mean(human.areas()) / np.prod(SIZE)
+    print(f"{MASKS} x {MASKS} masks of {SIZE[0]} x {SIZE[1]}, of {share:.1f} % of the photo on average")
     merged, rule, encoded = alternate(
         lambda: merge_plus_labels(human, found, TAU),
         lambda: apart_from(found, human, TAU),
