@@ -133,9 +133,7 @@ def _run_ends(labels: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _count(
-    spans: np.ndarray, offsets: np.ndarray, labels: np.ndarray, ends: np.ndarray, classes: int
-) -> np.ndarray:
+def _count(spans: np.ndarray, offsets: np.ndarray, labels: np.ndarray, ends: np.ndarray, classes: int) -> np.ndarray:
     counts = np.zeros((len(offsets) - 1, classes), np.int64)
     for mask in range(len(counts)):
         for run in range(offsets[mask], offsets[mask + 1]):

@@ -111,7 +111,8 @@ def test_result_does_not_depend_on_the_order_of_masks() -> None:
     labels, masks = random_case(3)
     for settings in SEPL_PRESETS.values():
         one, other = (
-            relabel(labels, MaskSet.from_dense(order, labels.shape), CLASSES, settings) for order in (masks, masks[::-1])
+            relabel(labels, MaskSet.from_dense(order, labels.shape), CLASSES, settings)
+            for order in (masks, masks[::-1])
         )
         np.testing.assert_array_equal(one.labels, other.labels)
 
