@@ -175,6 +175,21 @@ def evaluate(
 
 
 @app.command()
+def relabel(
+    labels: Annotated[str, typer.Argument(help="Folder of label maps, NAME.png: 0 background, 255 no class.")],
+    masks: Annotated[str, typer.Argument(help="Folder NAME/*.png of binary masks, of NAME.json, or a COCO file.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder for the repaired label maps.")] = "relabelled",
+    preset: Annotated[str, typer.Option(help="paper, code (the authors' release) or repair.")] = "paper",
+    classes: Annotated[int, typer.Option(min=2, max=255, help="Labels, the background included.")] = 21,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="One setting: mask_share=0.6.")] = None,
+) -> None:
+    """Repair label maps of image-level supervision with masks (SEPL), from files alone."""
+    from pipelines.commands import relabel as command
+
+    _exit(command.relabel(labels, masks, output, preset, classes, overrides or []))
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",

@@ -1,0 +1,140 @@
+"""Mask assignment and selection: a label map and class-agnostic masks in, a repaired label map out (spec 9.2, 9.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ops.sepl.runs import MaskRuns
+from ops.sepl.settings import SeplSettings
+from stores.masks import MaskSet
+
+BACKGROUND, IGNORE = 0, 255
+
+
+class UnfitLabelMap(ValueError):
+    """A label map that does not belong to its masks or its classes; the message says why."""
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """A repaired label map and what was done to it.
+
+    Attributes:
+        labels: (H, W) uint8.
+        chosen: masks that were used.
+        bare: classes of the label map for which no mask was chosen; they keep what `fallback` leaves them.
+        vanished: classes that have no pixel any more.
+    """
+
+    labels: np.ndarray
+    chosen: int
+    bare: tuple[int, ...]
+    vanished: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which class each mask was chosen for, 0 for none, (n,) uint8; and its Os and Op there, (n,) float64."""
+
+    classes: np.ndarray
+    mask_share: np.ndarray
+    class_share: np.ndarray
+
+
+def relabel(labels: np.ndarray, masks: MaskSet, classes: int, settings: SeplSettings) -> Relabelled:
+    """Repair a label map with masks.
+
+    Args:
+        labels: (H, W) uint8; 0 is background, 255 is no class at all.
+        masks: of the same (H, W), in any order; `first_pass` and ties do not depend on it.
+        classes: how many labels there are, the background included.
+        settings: of assignment and selection.
+
+    Raises:
+        UnfitLabelMap: other sizes, another type, or a label that is no class.
+    """
+    check_labels(labels, masks.size, classes)
+    runs = MaskRuns.of(masks)
+    overlaps = runs.overlaps(labels, classes)
+    pixels = np.bincount(labels.reshape(-1), minlength=256)[:classes]
+    selection = select(overlaps, runs.areas(), pixels, settings)
+    repaired = _combined(labels, runs, selection, settings)
+    if settings.keep_ignored:
+        repaired[(labels == IGNORE) & (repaired == BACKGROUND)] = IGNORE
+    present = np.flatnonzero(pixels[1:]) + 1
+    left = set(np.unique(repaired).tolist())
+    used = set(selection.classes.tolist())
+    return Relabelled(
+        repaired,
+        int(np.count_nonzero(selection.classes)),
+        tuple(int(k) for k in present if k not in used),
+        tuple(int(k) for k in present if k not in left),
+    )
+
+
+def check_labels(labels: np.ndarray, size: tuple[int, int], classes: int) -> None:
+    """
+    Raises:
+        UnfitLabelMap: not (H, W) uint8, not of `size`, or with a label that is neither below `classes` nor 255.
+    """
+    if labels.ndim != 2 or labels.dtype != np.uint8:
+        raise UnfitLabelMap(f"a label map of shape (H, W) and type uint8 expected, got {labels.shape} {labels.dtype}")
+    if labels.shape != tuple(size):
+        raise UnfitLabelMap(f"the label map has (H, W) = {labels.shape}, the masks {tuple(size)}")
+    found = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256))
+    unknown = [int(label) for label in found if label >= classes and label != IGNORE]
+    if unknown:
+        raise UnfitLabelMap(f"labels {unknown} are no classes: there are 0 to {classes - 1}, and 255 for none")
+
+
+def select(overlaps: np.ndarray, areas: np.ndarray, pixels: np.ndarray, settings: SeplSettings) -> Selection:
+    """Give each mask to a class and decide whether it is used for it.
+
+    Args:
+        overlaps: (n, K) integers, |S∩P_k|; column 0 is the background and takes no part.
+        areas: (n,) integers, |S|.
+        pixels: (K,) integers, |P_k|.
+    """
+    mask_shares = overlaps / np.maximum(areas, 1)[:, None]
+    class_shares = overlaps / np.maximum(pixels, 1)
+    covers = class_shares >= settings.class_share if settings.inclusive else class_shares > settings.class_share
+    inside = mask_shares > settings.mask_share
+    passes = inside & covers if settings.rule == "and" else inside | covers
+    passes &= (pixels > 0) & (overlaps > 0)
+    passes[:, BACKGROUND] = False
+    if settings.assignment == "first_pass":
+        best = passes.argmax(axis=1)
+    else:
+        best = overlaps[:, 1:].argmax(axis=1) + 1 if overlaps.shape[1] > 1 else np.zeros(len(areas), np.int64)
+    rows = np.arange(len(areas))
+    chosen = np.where(passes[rows, best], best, BACKGROUND).astype(np.uint8)
+    return Selection(chosen, mask_shares[rows, best], class_shares[rows, best])
+
+
+def _combined(labels: np.ndarray, runs: MaskRuns, selection: Selection, settings: SeplSettings) -> np.ndarray:
+    kept = _kept_pixels(labels, runs, selection, settings)
+    if settings.conflict == "later_class":
+        return np.maximum(runs.paint_largest(selection.classes), kept)
+    chosen = np.flatnonzero(selection.classes)
+    keys = (-chosen, -selection.classes[chosen].astype(int), selection.class_share[chosen])
+    order = chosen[np.lexsort((*keys, selection.mask_share[chosen]))]
+    painted = runs.paint_in_order(order, selection.classes)
+    if settings.conflict == "label":
+        return np.where(kept, kept, painted)
+    return np.where(painted, painted, kept)
+
+
+def _kept_pixels(labels: np.ndarray, runs: MaskRuns, selection: Selection, settings: SeplSettings) -> np.ndarray:
+    """(H, W) uint8: the label of the pixels that keep it by `fallback`, else 0."""
+    own = np.where(labels == IGNORE, np.uint8(BACKGROUND), labels)
+    if settings.fallback == "union":
+        return own
+    if settings.fallback == "if_empty":
+        used = np.zeros(256, bool)
+        used[selection.classes[selection.classes > 0]] = True
+        return np.where(used[own], np.uint8(BACKGROUND), own)
+    # A mask stands in the way of class k unless a class before k has claimed it.
+    claims = np.where(selection.classes > 0, selection.classes, np.uint8(IGNORE))
+    return np.where(runs.paint_largest(claims) < own, own, np.uint8(BACKGROUND))

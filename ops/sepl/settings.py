@@ -1,0 +1,47 @@
+"""Knobs of mask assignment and selection, and the three presets; light to import."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ops.settings import Section
+
+
+class SeplSettings(Section):
+    """How masks are given to classes and which of them are used (spec 9.2, 9.3).
+
+    For a mask S and the pixels P_k of class k, Os = |S∩P_k| / |S| and Op = |S∩P_k| / |P_k|.
+    """
+
+    assignment: Literal["max_overlap", "first_pass"] = Field(
+        "max_overlap", description="the class of largest |S∩P_k|, or the first in index order that passes the test"
+    )
+    rule: Literal["and", "or"] = Field("and", description="whether both tests must pass, or one")
+    fallback: Literal["union", "uncovered", "if_empty"] = Field(
+        "union",
+        description="pixels of P_k that stay: all; those under no mask that is still free; all if no mask is chosen",
+    )
+    conflict: Literal["label", "mask", "later_class"] = Field(
+        "label", description="what wins a pixel: its own label, the mask of larger Os then Op, or the later class"
+    )
+    mask_share: float = Field(0.5, ge=0, le=1, description="t1: Os must be larger")
+    class_share: float = Field(0.85, ge=0, le=1, description="t2: Op must be larger")
+    inclusive: bool = Field(False, description="Op may also be equal to t2")
+    keep_ignored: bool = Field(True, description="255 stays where no mask covers it; else it becomes background")
+
+
+SEPL_PRESETS = {
+    "paper": SeplSettings(),
+    "code": SeplSettings(
+        assignment="first_pass",
+        rule="or",
+        fallback="uncovered",
+        conflict="later_class",
+        inclusive=True,
+        keep_ignored=False,
+    ),
+    "repair": SeplSettings(rule="or", conflict="mask"),
+}
+DEFAULT_SEPL_PRESET = "paper"
