@@ -14,7 +14,11 @@ from dagster._core.definitions.partitions.subset import DefaultPartitionsSubset
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus, PartitionBackfill
 from dagster._core.storage.tags import BACKFILL_ID_TAG, WILL_RETRY_TAG
 
-ROUND_ASSETS = ("round1_masks", "round2_labels", "unsam_masks")
+ROUND_ASSETS = (
+    *("round1_masks", "round2_labels", "unsam_masks"),
+    *("sa1b_masks", "plus_labels", "unsam_plus_masks"),
+    *("union_labels", "human_only_masks", "union_masks"),
+)
 _RUNNING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _QUEUED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -69,7 +73,7 @@ def launch(
     Args:
         resources: configuration of the runs, by name of the resource.
     """
-    target = AssetGraphSubset(
+    target = AssetGraphSubset(  # type: ignore[call-arg]  # its decorator hides its constructor
         partitions_subsets_by_asset_key={dg.AssetKey(asset): DefaultPartitionsSubset(set(shards)) for asset in assets},
         non_partitioned_asset_keys=set(),
     )
