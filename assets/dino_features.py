@@ -3,15 +3,16 @@
 import dagster as dg
 
 from assets import metadata
+from assets.code_versions import DINO_FEATURES as CODE_VERSION
 from assets.partitions import GPU_POOL, GROUP, RETRY, SHARDS
 from models.weights import WeightsUnavailable
 from ops.fanout import Fanout
-from ops.feature_stage import feature_provenance, feature_shard
+from ops.feature_stage import feature_shard
+from ops.label_provenance import feature_provenance
 from ops.presets import Labelling
+from ops.stage_workers import weight_hash
 from stores.home import Home
 from stores.manifests import open_manifest, source_of
-
-CODE_VERSION = "1"
 
 
 @dg.asset(
@@ -32,8 +33,9 @@ def dino_features(
     """Self-supervised tokens of a shard; with `features.keep: none` only what identifies them, and a sample."""
     shard, settings = context.partition_key, labelling.settings
     source, keys = source_of(home, shard), open_manifest(home, shard, shard_manifest).keys
+    forced = labelling.forced_by(context.run.run_id)
     try:
-        provenance = feature_provenance(CODE_VERSION, shard_manifest, settings, labelling.forced_by(context.run.run_id))
+        provenance = feature_provenance(CODE_VERSION, shard_manifest, settings, weight_hash(settings), forced)
     except WeightsUnavailable as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     versions = home.versions("features", "dino_features", shard)

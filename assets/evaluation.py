@@ -30,6 +30,11 @@ from stores.home import Home
 from stores.versions import version_of
 
 CODE_VERSION = "1"
+AFTER_TRAINING = (
+    dg.AutomationCondition.any_deps_updated().since_last_handled()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
+).with_label("a model was trained")
 CODE_VERSIONS = {
     module.__name__.rpartition(".")[2]: module.CODE_VERSION
     for module in (dino_features, ncut_masks, hierarchical_masks, round1_masks, unsam_masks, unsam_plus_masks)
@@ -56,6 +61,7 @@ def evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
         kinds={"json"},
         pool=GPU_POOL,
         retry_policy=RETRY,
+        automation_condition=AFTER_TRAINING,
     )
     def evaluation(
         context: dg.AssetExecutionContext,

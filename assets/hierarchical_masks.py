@@ -3,15 +3,15 @@
 import dagster as dg
 
 from assets import metadata
+from assets.code_versions import HIERARCHICAL_MASKS as CODE_VERSION
 from assets.partitions import GPU_POOL, GROUP, RETRY, SHARDS
 from ops.fanout import Fanout
-from ops.mask_stages import hierarchy_provenance, hierarchy_shard, hierarchy_sheet
+from ops.label_provenance import hierarchy_provenance
+from ops.mask_stages import hierarchy_shard, hierarchy_sheet
 from ops.presets import Labelling
 from stores.home import Home
 from stores.manifests import source_of
 from stores.mask_store import open_masks
-
-CODE_VERSION = "1"
 
 
 @dg.asset(

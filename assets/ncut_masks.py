@@ -3,15 +3,15 @@
 import dagster as dg
 
 from assets import metadata
+from assets.code_versions import NCUT_MASKS as CODE_VERSION
 from assets.partitions import GPU_POOL, GROUP, RETRY, SHARDS
 from ops.fanout import Fanout
-from ops.mask_stages import divide_provenance, divide_shard, mask_sheet
+from ops.label_provenance import divide_provenance
+from ops.mask_stages import divide_shard, mask_sheet
 from ops.presets import Labelling
 from stores.home import Home
 from stores.manifests import open_manifest, source_of
 from stores.mask_store import open_masks
-
-CODE_VERSION = "1"
 
 
 @dg.asset(

@@ -17,7 +17,7 @@ from ops.features import extract
 from ops.pictures import contact_sheet, features_as_colours, jpeg_under, resized
 from ops.settings import LabelSettings
 from ops.shard_samples import sample_images
-from ops.stage_workers import FeatureWorker, weight_hash, worker_backbone
+from ops.stage_workers import FeatureWorker, worker_backbone
 from ops.stages import Provenance, Say, StageReport, run_stage
 from stores.feature_store import FeatureShardReader, FeatureShardWriter
 from stores.location import Location
@@ -42,18 +42,6 @@ class TokenSample:
 
     statistics: Mapping[str, float]
     sheet: np.ndarray
-
-
-def feature_provenance(code_version: str, manifest: str, settings: LabelSettings, forced: str | None) -> Provenance:
-    """What decides a shard's tokens: their code, images, and the backbone with the hash of its weights."""
-    return {
-        "asset": "dino_features",
-        "code": code_version,
-        "inputs": {"shard_manifest": manifest},
-        "settings": settings.model_dump(mode="json", include={"backbone", "features"}),
-        "weights": weight_hash(settings),
-        "forced": forced,
-    }
 
 
 def feature_shard(

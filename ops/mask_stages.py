@@ -25,19 +25,6 @@ _MOST_MASKS_OF_PAPER_RECIPE = 20_000
 _SMALLEST_STRIDE = 8
 
 
-def divide_provenance(
-    code_version: str, manifest: str, features: str, settings: LabelSettings, forced: str | None
-) -> Provenance:
-    """What decides the objects of a shard."""
-    return {
-        "asset": "ncut_masks",
-        "code": code_version,
-        "inputs": {"shard_manifest": manifest, "dino_features": features},
-        "settings": settings.model_dump(mode="json", include={"divide", "crf"}),
-        "forced": forced,
-    }
-
-
 def divide_shard(
     home: Home,
     provenance: Provenance,
@@ -62,18 +49,6 @@ def divide_bound(settings: LabelSettings) -> int:
     """Most objects that an image may have."""
     tokens = (settings.backbone.size // _SMALLEST_STRIDE) ** 2
     return settings.divide.max_masks * (1 if settings.divide.components == "seed" else tokens)
-
-
-def hierarchy_provenance(code_version: str, objects: str, settings: LabelSettings, forced: str | None) -> Provenance:
-    """What decides the mask trees of a shard."""
-    used = {"paper": {"recipe", "conquer", "crf"}, "pixel_tree": {"recipe", "pixel_tree"}}[settings.recipe]
-    return {
-        "asset": "hierarchical_masks",
-        "code": code_version,
-        "inputs": {"ncut_masks": objects},
-        "settings": settings.model_dump(mode="json", include=used),
-        "forced": forced,
-    }
 
 
 def hierarchy_shard(

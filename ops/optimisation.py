@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
-from torchvision.ops.misc import FrozenBatchNorm2d
 
 from ops.training_settings import OptimiserSettings
 
-_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm, FrozenBatchNorm2d)
+_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
 class TrainingDiverged(RuntimeError):
@@ -76,10 +75,13 @@ def apply_gradient(model: nn.Module, optimiser: torch.optim.Optimizer, clip: flo
 
 
 def _undecayed(model: nn.Module) -> set[int]:
+    # torchvision takes ten seconds to import: the code location, and so every run, is to start without it.
+    from torchvision.ops.misc import FrozenBatchNorm2d
+
     bare = {
         id(parameter)
         for module in model.modules()
-        if isinstance(module, (*_NORMS, nn.Embedding))
+        if isinstance(module, (*_NORMS, FrozenBatchNorm2d, nn.Embedding))
         for parameter in module.parameters(recurse=False)
     }
     embeddings = {id(value) for name, value in model.named_parameters() if name.rsplit(".", 1)[-1] in _EMBEDDINGS}

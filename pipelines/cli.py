@@ -55,6 +55,57 @@ def run(
 
 
 @app.command()
+def backfill(
+    select: Annotated[
+        list[str] | None, typer.Option(help="Assets to make, between commas; the labels by default.")
+    ] = None,
+    shards: Annotated[
+        list[str] | None, typer.Option(help="Shards, between commas; first…last (or first..last) for a range.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Text file of shards and ranges, one a line.")] = None,
+    stale: Annotated[bool, typer.Option("--stale", help="Only shards with something to make.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only shards whose last run failed.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait; a daemon must run.")] = False,
+    cancel: Annotated[str | None, typer.Option(metavar="ID", help="Cancel this backfill, and do nothing else.")] = None,
+    preset: Preset = "default",
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    backbone: Backbone = None,
+    recipe: Recipe = None,
+    learning: Annotated[str, typer.Option(help="How models predict: small, paper or demo.")] = "small",
+    force: Force = False,
+) -> None:
+    """Make assets of many shards by Dagster's daemon, a run a shard; survives this command."""
+    from pipelines.commands import backfill as command
+    from pipelines.commands.request import request_of
+    from pipelines.commands.train import learning_request
+
+    if cancel:
+        _exit(command.cancel_backfill(cancel))
+        return
+    request = request_of(preset, config, overrides or [], backbone, recipe, force)
+    models = learning_request(learning, None, [], 1, force)
+    choice = command.Choice(tuple(_names(shards)), file, stale, failed)
+    _exit(command.backfill(request, models, _names(select), choice, detach))
+
+
+@app.command()
+def status(
+    preset: Preset = "default",
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    backbone: Backbone = None,
+    recipe: Recipe = None,
+    failures: Annotated[int, typer.Option(min=0, help="How many failures are told.")] = 10,
+) -> None:
+    """Say where everything stands: shards by state, pace, backfills, failures with their reasons."""
+    from pipelines.commands import status as command
+    from pipelines.commands.request import request_of
+
+    _exit(command.status(request_of(preset, config, overrides or [], backbone, recipe, False), failures))
+
+
+@app.command()
 def label(
     photos: Annotated[list[str], typer.Argument(help="Folders, tars or images; local or by URL.")],
     output: Annotated[str, typer.Option("--output", "-o", help="COCO file to write.")] = "labels.json",

@@ -29,9 +29,14 @@ from assets.unsam_masks import unsam_masks
 from assets.unsam_model import unsam_model
 from assets.unsam_plus_masks import unsam_plus_masks
 from assets.unsam_plus_model import unsam_plus_model
+from pipelines.alerts import alerts_from_environment
+from pipelines.automation import load_automation
+from pipelines.freshness import with_freshness
 from pipelines.io_managers import version_io_manager
 from pipelines.jobs import JOBS
 from pipelines.resources import EvaluationResource, FanoutResource, HomeResource, LabellingResource, LearningResource
+from pipelines.schedules import schedules
+from pipelines.sensors import sensors
 
 LABELS = [shard_manifest, dino_features, ncut_masks, hierarchical_masks]
 ROUNDS = [round1_model, round1_masks, round2_labels, unsam_model, unsam_masks]
@@ -56,13 +61,21 @@ RESOURCES = {
     "learning": LearningResource(),
     "evaluating": EvaluationResource(),
     "fanout": FanoutResource(),
+    "alerts": alerts_from_environment(),
     "io_manager": version_io_manager,
 }
+AUTOMATION = load_automation()
 
 defs = dg.Definitions(
-    assets=[*LABELS, *ROUNDS, *HUMAN, *ABLATIONS, evaluation_on(dataset_names())],
+    assets=[
+        *with_freshness([*LABELS, *ROUNDS, *HUMAN], AUTOMATION.freshness),
+        *ABLATIONS,
+        evaluation_on(dataset_names()),
+    ],
     asset_checks=CHECKS,
     jobs=JOBS,
+    schedules=schedules(AUTOMATION),
+    sensors=sensors(AUTOMATION),
     executor=dg.in_process_executor,
     resources=RESOURCES,
 )

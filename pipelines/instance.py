@@ -14,6 +14,7 @@ from stores.home import DEFAULT_HOME, Home
 
 PROJECT = Path(__file__).parent.parent
 SHARD_PARTITIONS = "shard"
+SENSOR_SECONDS = {"DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "600"}
 _KEYS_A_CALL = 1000
 
 

@@ -13,6 +13,7 @@ from stores.location import Location
 from stores.manifests import register, registered, source_of
 from stores.sa1b import check_distinct
 from stores.shards import SHARD_SIZE, ShardSource, discover
+from stores.watched import WatchedSource, watch, watchable
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def register_paths(
         new += discover(path, shard_size=shard_size, known=[*before, *new])
     check_distinct([*before, *new])
     register(home, new)
+    watch(home, [WatchedSource(url=Location(path).url, shard_size=shard_size) for path in paths if watchable(path)])
     add_partitions(instance, [source.shard for source in (*before, *new)])
     return Registration(new=tuple(new), known=tuple(source for source in before if members_below(source, paths)))
 

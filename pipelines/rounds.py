@@ -15,6 +15,7 @@ _ROUNDS = {
     1: (("train_round1", _ONCE), ("predict_round1", _BY_SHARD)),
     2: (("train_round2", _ONCE), ("predict_round2", _BY_SHARD)),
 }
+STEPS_OF_ROUNDS = (*_ROUNDS[1], *_ROUNDS[2])
 _PLUS = (("merge_plus", _BY_SHARD), ("train_plus", _ONCE), ("predict_plus", _BY_SHARD))
 _ABLATIONS = (("merge_union", _BY_SHARD), ("train_ablations", _ONCE), ("predict_ablations", _BY_SHARD))
 

@@ -12,10 +12,10 @@ from typing import Any
 import dagster as dg
 
 from ops.fanout import Fanout
+from pipelines.failures import checks_in_one_line, error_in_one_line
 from pipelines.killed_runs import bury_killed_runs, process_tag
 
 JOB = "label_shards"
-_WRAPPERS = ("RetryRequestedFromPolicy", "DagsterExecutionStepExecutionError", "Failure")
 
 
 @dataclass(frozen=True)
@@ -151,14 +151,8 @@ def _reason(result: dg.ExecuteInProcessResult) -> str:
     """The checks that failed, or the error that the first failed step raised, in one line."""
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     if failed:
-        return "; ".join(
-            f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {check.description}"
-            for check in failed
-        )
+        return checks_in_one_line(failed)
     for event in result.get_step_failure_events():
-        error = event.step_failure_data.error
-        while error is not None and error.cause is not None and error.cls_name in _WRAPPERS:
-            error = error.cause
-        if error is not None:
-            return error.message.strip().splitlines()[0].partition(": ")[2] or str(error.cls_name)
+        if (error := event.step_failure_data.error) is not None:
+            return error_in_one_line(error)
     return f"run {result.run_id} failed before any step; see it in the UI"

@@ -145,6 +145,12 @@ def register(home: Home, sources: Iterable[ShardSource]) -> list[str]:
     return keys
 
 
+def reregister(home: Home, sources: Iterable[ShardSource]) -> None:
+    """Put sources in the place of those that are registered under their keys: their tar was written anew."""
+    for source in sources:
+        (home.manifests / _SOURCES / f"{source.shard}.json").write_bytes(source.model_dump_json().encode())
+
+
 def registered(home: Home) -> list[str]:
     """Keys of all registered shards, sorted."""
     places = (home.manifests / _SOURCES).iterdir()

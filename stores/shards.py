@@ -150,7 +150,9 @@ class ShardReader:
         return data
 
 
-def discover(place: str | Path, shard_size: int = SHARD_SIZE, known: Iterable[ShardSource] = ()) -> list[ShardSource]:
+def discover(
+    place: str | Path, shard_size: int = SHARD_SIZE, known: Iterable[ShardSource] = (), tars: bool = True
+) -> list[ShardSource]:
     """New shards for the images of a folder (recursive), a tar, a folder of tars, or one image file.
 
     Images that a known shard holds stay where they are; what is new goes into new shards, so that adding a folder
@@ -160,6 +162,7 @@ def discover(place: str | Path, shard_size: int = SHARD_SIZE, known: Iterable[Sh
         place: local path or fsspec URL.
         shard_size: most images a shard.
         known: the shards that are registered already.
+        tars: look into the tars of a folder too.
 
     Raises:
         FileNotFoundError: nothing is there.
@@ -171,7 +174,7 @@ def discover(place: str | Path, shard_size: int = SHARD_SIZE, known: Iterable[Sh
     location = Location(str(place))
     known = list(known)
     if location.is_folder():
-        return _discover_folder(location, shard_size, known)
+        return _discover_folder(location, shard_size, known, tars)
     if not location.exists():
         raise FileNotFoundError(f"there is nothing at {location}")
     if location.name.lower().endswith(COMPRESSED):
@@ -185,7 +188,25 @@ def discover(place: str | Path, shard_size: int = SHARD_SIZE, known: Iterable[Sh
     raise ValueError(f"{location} is neither a folder, nor a .tar, nor an image ({', '.join(EXTENSIONS)})")
 
 
-def _discover_folder(folder: Location, shard_size: int, known: Sequence[ShardSource]) -> list[ShardSource]:
+def relocated(known: Sequence[ShardSource], found: Iterable[ShardSource]) -> list[ShardSource]:
+    """Those of the known shards of one tar whose images lie elsewhere in it now, or are gone, as they are now.
+
+    Args:
+        found: what `discover` makes of the tar without knowing any shard.
+    """
+    members = {member.key: member for source in found for member in source.members}
+    now = [
+        source.model_copy(
+            update={"members": tuple(members[member.key] for member in source.members if member.key in members)}
+        )
+        for source in known
+    ]
+    return [new for new, old in zip(now, known, strict=True) if new != old]
+
+
+def _discover_folder(
+    folder: Location, shard_size: int, known: Sequence[ShardSource], with_tars: bool
+) -> list[ShardSource]:
     skipped: Counter[str] = Counter()
     images, tars, documents = [], [], set()
     for name in list_files(folder, skipped):
@@ -200,7 +221,7 @@ def _discover_folder(folder: Location, shard_size: int, known: Sequence[ShardSou
             skipped[f"not an image ({suffix or 'no extension'})"] += 1
     skipped["not an image (.json)"] += len(documents - {annotation_name(member.key) for member in images})
     sources = _shards(folder, "folder", images, shard_size, known, skipped, [])
-    for name in tars:
+    for name in tars if with_tars else ():
         sources += _discover_tar(folder / name, shard_size, [*known, *sources])
     return sources
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 
 from pipelines.commands.console import err, errors_in_one_line, out
+from pipelines.daemon import daemon_environment
 from pipelines.instance import PROJECT, dagster_home
+from pipelines.process_groups import ended_by_signals, stop_group
 from stores.home import Home
-
-_GRACE_SECONDS = 10
 
 
 def serve(host: str, port: int) -> int:
@@ -20,7 +19,7 @@ def serve(host: str, port: int) -> int:
     home = Home.from_environment()
     with errors_in_one_line(OSError):
         _refuse_taken_port(host, port)
-    environment = os.environ | {"DAGSTER_HOME": str(dagster_home(home)), "UNSAM_HOME": home.location.url}
+    environment = os.environ | daemon_environment(home, dagster_home(home))
     command = [
         sys.executable,
         "-m",
@@ -35,19 +34,14 @@ def serve(host: str, port: int) -> int:
     ]
     out.print(f"Dagster UI: [bold]http://{host}:{port}[/bold]   (home {home.location}; Ctrl-C stops it)")
     server = subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: _interrupt())
     try:
-        return server.wait()
+        with ended_by_signals():
+            return server.wait()
     except KeyboardInterrupt:
         err.print("stopping …")
         return 0
     finally:
-        _stop(server)
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
+        stop_group(server)
 
 
 def _refuse_taken_port(host: str, port: int) -> None:
@@ -57,15 +51,3 @@ def _refuse_taken_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise OSError(f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port") from error
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    for stop in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
-        try:
-            os.killpg(server.pid, stop)
-        except ProcessLookupError:
-            return
-        try:
-            server.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue

@@ -17,7 +17,21 @@ def test_start_up_imports_nothing_heavy():
 def test_help_names_every_command(unsam):
     result = unsam("--help")
     assert result.exit_code == 0
-    for command in ("add", "run", "label", "train", "segment", "evaluate", "export", "ui", "demo", "gc", "doctor"):
+    for command in (
+        "add",
+        "run",
+        "backfill",
+        "status",
+        "label",
+        "train",
+        "segment",
+        "evaluate",
+        "export",
+        "ui",
+        "demo",
+        "gc",
+        "doctor",
+    ):
         assert f" {command} " in result.stdout
 
 
