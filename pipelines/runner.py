@@ -112,17 +112,20 @@ class Runner:
 
 @contextmanager
 def running(instance: dg.DagsterInstance, keep_cluster: bool) -> Iterator[Runner]:
-    """A runner, after the runs of killed processes were recorded as failed.
+    """A runner, after the runs of killed processes were recorded as failed; an interrupted one of its own is too.
 
     Args:
         keep_cluster: start Ray once for all runs.
     """
     logging.getLogger("dagster").setLevel(logging.ERROR)
     bury_killed_runs(instance)
-    with Fanout() as cluster, process_tag(instance) as tags:
-        if keep_cluster:
-            cluster.connect()
-        yield Runner(instance, tags)
+    try:
+        with Fanout() as cluster, process_tag(instance) as tags:
+            if keep_cluster:
+                cluster.connect()
+            yield Runner(instance, tags)
+    finally:
+        bury_killed_runs(instance)
 
 
 def materialise(
