@@ -11,7 +11,9 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from ops import sample_photos
-from ops.sample_photos import SAMPLE_PHOTOS, SamplePhoto, credit_of, write_sample_photos
+from ops.human_masks import read_human_masks
+from ops.sample_photos import SAMPLE_PHOTOS, SamplePhoto, credit_of, write_sample_annotations, write_sample_photos
+from stores.shards import discover
 
 
 def test_every_photo_is_written_whole_and_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,3 +91,15 @@ def test_a_photo_that_is_not_there_is_named(
     monkeypatch.setattr(sample_photos, "SAMPLE_PHOTOS", (missing,))
     with pytest.raises(FileNotFoundError, match=said):
         write_sample_photos(tmp_path)
+
+
+def test_every_photo_has_human_masks_of_its_size_beside_it(tmp_path: Path) -> None:
+    photos = write_sample_photos(tmp_path)
+    assert sorted(path.stem for path in write_sample_annotations(tmp_path)) == sorted(path.stem for path in photos)
+    (source,) = discover(tmp_path)
+    assert source.skipped == {}, "the JSON files belong to the photos"
+    for photo in photos:
+        with Image.open(photo) as image:
+            masks = read_human_masks(source.open(), photo.name, image.size[::-1])
+        assert 2 <= len(masks) <= 6
+        assert (masks.areas() > 300).all()

@@ -30,10 +30,16 @@ def places_taken(instance) -> int:
 
 
 def test_an_interrupted_process_gives_its_place_back(instance):
-    with pytest.raises(KeyboardInterrupt), running(instance, keep_cluster=False) as runner:
-        run = begin(instance, runner.tags)
-        raise KeyboardInterrupt
-    assert instance.get_run_by_id(run).status == dg.DagsterRunStatus.FAILURE
+    runs = []
+
+    def interrupted():
+        with running(instance, keep_cluster=False) as runner:
+            runs.append(begin(instance, runner.tags))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert instance.get_run_by_id(runs[0]).status == dg.DagsterRunStatus.FAILURE
     assert places_taken(instance) == 0
 
 
