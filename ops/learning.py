@@ -87,7 +87,14 @@ def _demo() -> LearningSettings:
     training = small.model_copy(
         update={
             "model": small.model.__class__(
-                backbone="augnet_resnet50", queries=100, encoder_layers=1, decoder_layers=3, feedforward=512
+                backbone="augnet_resnet50",
+                frozen_stages=2,
+                queries=100,
+                seed_stride=32,
+                seed_levels=2,
+                encoder_layers=1,
+                decoder_layers=3,
+                feedforward=512,
             ),
             "loss": small.loss.model_copy(update={"points": 1024}),
             "loader": small.loader.model_copy(update={"size": 224, "scales": (1.0, 1.25), "max_masks": 80}),

@@ -116,11 +116,17 @@ def collate(samples: Sequence[Sample], waited: float = 0.0) -> Batch:
 
 
 def cut_sample(image: np.ndarray, masks: MaskSet, settings: LoaderSettings, generator: np.random.Generator) -> Sample:
-    """A random crop of a photo (H, W, 3) with at most `max_masks` of the masks that it shows, drawn uniformly."""
+    """A random crop of a photo (H, W, 3) with at most `max_masks` of the masks that it shows.
+
+    They are drawn uniformly, or are those of the highest scores, equal ones in random order.
+    """
     window = draw_window(image.shape[:2], settings, generator)
     pixels = cut_pixels(image, window, settings.size)
     chosen: list[np.ndarray] = []
-    for index in generator.permutation(visible(masks, window, settings.size)):
+    order = generator.permutation(visible(masks, window, settings.size))
+    if settings.choice == "best":
+        order = order[np.argsort(-masks.score[order], kind="stable")]
+    for index in order:
         if len(chosen) == settings.max_masks:
             break
         bits, area = cut_mask(masks, int(index), window, settings.size)

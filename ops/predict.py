@@ -40,6 +40,9 @@ class Predictions:
     def take(self, indices: np.ndarray) -> Predictions:
         return Predictions(self.masks.take(indices), self.class_score[indices])
 
+    def best(self, count: int) -> Predictions:
+        return self.take(np.arange(min(count, len(self.masks))))
+
 
 @dataclass(frozen=True)
 class QueryMasks:
@@ -62,6 +65,7 @@ def predict(
 
     Images are scaled so that the short side is `short_side`, or the long one `long_side` if that would be passed,
     and each side to the nearest multiple of 32, so that nothing is padded; those of equal shape share forward passes.
+    At several `scales` the masks of all are put together; use NMS then.
 
     Args:
         model: in eval mode, on its device.
@@ -73,20 +77,21 @@ def predict(
         At most `max_masks` masks an image, best score first, none empty.
     """
     groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-    for index, image in enumerate(images):
-        groups[input_size(image.shape[:2], settings)].append(index)
-    found: dict[int, Predictions] = {}
+    for scale in settings.scales:
+        for index, image in enumerate(images):
+            groups[input_size(image.shape[:2], settings, scale)].append(index)
+    found: defaultdict[int, list[Predictions]] = defaultdict(list)
     for size, members in groups.items():
         for start in range(0, len(members), settings.batch):
             batch = members[start : start + settings.batch]
             for index, queries in zip(batch, forward(model, [images[i] for i in batch], size, precision), strict=True):
-                found[index] = masks_of_queries(queries, images[index].shape[:2], settings, source)
-    return [found[index] for index in range(len(images))]
+                found[index].append(masks_of_queries(queries, images[index].shape[:2], settings, source))
+    return [_joined(found[index], settings) for index in range(len(images))]
 
 
-def input_size(size: tuple[int, int], settings: PredictionSettings) -> tuple[int, int]:
-    """(H, W) at which the model sees an image of (H, W) `size`."""
-    scale = min(settings.short_side / min(size), settings.long_side / max(size))
+def input_size(size: tuple[int, int], settings: PredictionSettings, scale: float = 1.0) -> tuple[int, int]:
+    """(H, W) at which the model sees an image of (H, W) `size`; `scale` is one of `settings.scales`."""
+    scale *= min(settings.short_side / min(size), settings.long_side / max(size))
     height, width = (max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE) for side in size)
     return height, width
 
@@ -151,6 +156,16 @@ def _packed(logits: np.ndarray, size: tuple[int, int], min_area: int) -> tuple[M
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         tight, crops, probabilities = zip(*pool.map(one, range(len(logits))), strict=True)
     return MaskSet.from_crops(size, np.array(tight, np.int32), crops), np.array(probabilities, np.float32)
+
+
+def _joined(parts: Sequence[Predictions], settings: PredictionSettings) -> Predictions:
+    """What was found at every scale, as if it had been found at one."""
+    if len(parts) == 1:
+        return parts[0]
+    together = Predictions(
+        concatenate([part.masks for part in parts]), np.concatenate([part.class_score for part in parts])
+    )
+    return _selected(together, settings).best(settings.max_masks)
 
 
 def _selected(predictions: Predictions, settings: PredictionSettings) -> Predictions:

@@ -35,7 +35,8 @@ class LoaderSettings(Section):
     )
     scales: tuple[float, float] = Field(default=(1.0, 1.0), description="random factor on top of `fit` (LSJ)")
     flip: bool = True
-    max_masks: int = Field(default=200, ge=1, description="masks an image, drawn at random")
+    max_masks: int = Field(default=200, ge=1, description="masks an image")
+    choice: Literal["random", "best"] = Field(default="random", description="which masks, where there are more")
     min_area: int = Field(default=16, ge=1, description="smallest mask in pixels of the crop")
     workers: int = Field(default=2, ge=1, description="threads that prepare samples")
     prefetch: int = Field(default=4, ge=1, description="batches prepared ahead")
@@ -79,6 +80,9 @@ class PredictionSettings(Section):
 
     short_side: int = 1024
     long_side: int = 2048
+    scales: tuple[float, ...] = Field(
+        default=(1.0,), min_length=1, description="factors on both sides; masks of all of them are put together"
+    )
     max_masks: int = Field(default=1000, ge=1)
     min_score: float = Field(default=0.0, ge=0, le=1, description="smallest score (class times mask) that is kept")
     nms_iou: float | None = Field(default=None, description="exact mask NMS; empty keeps all, as the papers do")
@@ -96,10 +100,18 @@ class SelfTrainingSettings(Section):
 
 _SMALL = TrainingSettings(
     model=WholeImageConfig(
-        backbone="augnet_resnet50", queries=300, encoder_layers=2, decoder_layers=3, dim=256, feedforward=1024
+        backbone="augnet_resnet50",
+        frozen_stages=2,
+        queries=300,
+        seed_stride=32,
+        seed_levels=3,
+        encoder_layers=2,
+        decoder_layers=3,
+        dim=256,
+        feedforward=1024,
     ),
-    loss=LossSettings(points=3136),
-    loader=LoaderSettings(size=320, fit="short", scales=(1.0, 1.5), max_masks=150),
+    loss=LossSettings(points=1536),
+    loader=LoaderSettings(size=320, fit="short", scales=(1.0, 1.5), max_masks=120, choice="best"),
     optimiser=OptimiserSettings(learning_rate=4e-4, warmup_steps=100, ema_decay=0.998),
     batch=4,
     steps=6000,

@@ -99,6 +99,22 @@ def test_any_number_of_masks(count: int, expected: int) -> None:
     assert sample.bits.shape == (expected, 64, 8)
 
 
+def test_the_best_masks_are_chosen_when_asked() -> None:
+    """Of two masks of one score either may come."""
+    stripes = [np.arange(64)[:, None] // 8 == i for i in range(8)] & np.ones((64, 64), bool)
+    image = np.zeros((64, 64, 3), np.uint8)
+    masks = MaskSet.from_dense(stripes, (64, 64), score=[0.1, 0.9, 0.2, 0.8, 0.3, 0.5, 0.4, 0.5])
+    settings = SETTINGS.model_copy(update={"max_masks": 3, "choice": "best", "flip": False})
+    chosen = set()
+    for seed in range(20):
+        bits = cut_sample(image, masks, settings, np.random.default_rng(seed)).bits
+        dense = np.unpackbits(bits, axis=2, count=64).astype(bool)
+        found = frozenset(i for i in range(8) if any((masks.dense(i) == mask).all() for mask in dense))
+        assert {1, 3} < found
+        chosen.add(found)
+    assert chosen == {frozenset({1, 3, 5}), frozenset({1, 3, 7})}
+
+
 def test_tiny_and_hidden_masks_are_left_out() -> None:
     tiny, hidden, shown = np.zeros((3, 64, 200), bool)
     tiny[5, 5] = hidden[:, 150:] = shown[10:20, 10:20] = True

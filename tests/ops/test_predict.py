@@ -119,3 +119,20 @@ def test_batches_of_any_shapes_equal_single_images(model: WholeImageModel, batch
 
 def test_no_images(model: WholeImageModel) -> None:
     assert predict(model, [], PLAIN) == []
+
+
+def test_several_scales_are_put_together(model: WholeImageModel) -> None:
+    """Without NMS the masks are those of each scale by itself, best first, cut at the limit."""
+    image = np.random.default_rng(1).integers(0, 256, (80, 64, 3)).astype(np.uint8)
+    alone = [
+        predict(model, [image], PLAIN.model_copy(update={"short_side": side, "long_side": 4 * side}))[0]
+        for side in (64, 128)
+    ]
+    scores = np.sort(np.concatenate([found.masks.score for found in alone]))[::-1]
+    wide = PLAIN.model_copy(update={"long_side": 256, "scales": (1.0, 2.0)})
+    (together,) = predict(model, [image], wide)
+    np.testing.assert_allclose(together.masks.score, scores)
+    (few,) = predict(model, [image], wide.model_copy(update={"max_masks": 3}))
+    assert len(few.masks) == 3
+    (distinct,) = predict(model, [image], wide.model_copy(update={"nms_iou": 0.5}))
+    assert len(distinct.masks) < len(together.masks)
