@@ -24,7 +24,7 @@ from ops.mask_loader import Batch
 from ops.mask_losses import LossTerms
 from ops.optimisation import TrainingDiverged, apply_gradient, build_optimiser, rate_factor, set_rate
 from ops.training_log import Entry, TrainingLog
-from ops.training_settings import FREE_TO_CHANGE, TrainingSettings
+from ops.training_settings import FREE_TO_CHANGE, RunSettings
 
 _SEED_STRIDE = 1_000_003
 
@@ -67,7 +67,7 @@ class TrainingResult:
 @dataclass
 class _Run:
     task: TrainingTask
-    settings: TrainingSettings
+    settings: RunSettings
     optimiser: torch.optim.Optimizer
     average: AveragedModel | None
     step: int = 0
@@ -77,7 +77,7 @@ class _Run:
 
 def train(
     task: TrainingTask,
-    settings: TrainingSettings,
+    settings: RunSettings,
     folder: str | Path,
     *,
     shown: bool = True,
@@ -122,13 +122,13 @@ def worker_place() -> tuple[int, int]:
     return 0, 1
 
 
-def step_generator(settings: TrainingSettings, step: int, rank: int, device: torch.device) -> torch.Generator:
+def step_generator(settings: RunSettings, step: int, rank: int, device: torch.device) -> torch.Generator:
     """The random numbers of one worker's step."""
     seed = (settings.seed * _SEED_STRIDE + step) * _SEED_STRIDE + rank
     return torch.Generator(device).manual_seed(seed % 2**63)
 
 
-def _start(task: TrainingTask, settings: TrainingSettings, checkpoints: Checkpoints) -> tuple[_Run, list[Entry]]:
+def _start(task: TrainingTask, settings: RunSettings, checkpoints: Checkpoints) -> tuple[_Run, list[Entry]]:
     optimiser = build_optimiser(task.model, task.backbone_parameters(), settings.optimiser, settings.batch)
     decay = settings.optimiser.ema_decay
     average = AveragedModel(task.model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
