@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from ops.stages import Provenance, Say
 from ops.training import TrainingResult, train, worker_place
 from ops.training_launcher import Workers, launch
 from ops.training_log import HISTORY, Entry
-from ops.training_settings import FREE_TO_CHANGE, TrainingSettings
+from ops.training_settings import FREE_TO_CHANGE, RunSettings, TrainingSettings
 from stores.home import DEFAULT_HOME, Home
 from stores.location import Location
 from stores.versions import version_of
@@ -97,11 +98,16 @@ class TrainingJob:
 
     def _say(self, entry: Entry) -> None:
         if self.log:
-            rest = (self.settings.steps - entry["step"]) * self.settings.batch / max(entry["images_per_second"], 1e-9)
-            self.log(
-                f"step {entry['step']:.0f} of {self.settings.steps}: loss {entry['loss']:.3f}, "
-                f"{entry['images_per_second']:.2f} images/s, {entry['waiting']:.1%} waiting for data, {rest:.0f} s left"
-            )
+            self.log(progress_line(entry, self.settings))
+
+
+def progress_line(entry: Entry, settings: RunSettings) -> str:
+    """One line of a log about a window of a run."""
+    rest = (settings.steps - entry["step"]) * settings.batch / max(entry["images_per_second"], 1e-9)
+    return (
+        f"step {entry['step']:.0f} of {settings.steps}: loss {entry['loss']:.3f}, "
+        f"{entry['images_per_second']:.2f} images/s, {entry['waiting']:.1%} waiting for data, {rest:.0f} s left"
+    )
 
 
 def training_provenance(
@@ -141,42 +147,68 @@ def train_stage(home: Home, provenance: Provenance, learning: Learning, log: Say
         UnfitLabels: there is no image among the labels.
         TrainingDiverged, UnfitSource, NotEnoughWorkers: as the trainer; checkpoints stay for the next run.
     """
-    begun = time.perf_counter()
     asset, version = provenance["asset"], version_of(provenance)
-    versions = home.versions_of(asset)
     labels = provenance["labels"]
     images = len(ShardLabels(home, labels["asset"], labels["versions"], learning.settings.limits))
     if not images:
         shards = len(labels["versions"])
         raise UnfitLabels(f"nothing to train {asset} on: {labels['asset']} of {shards} shards holds no image")
     settings = learning.settings.training_of(asset)
+    initial = provenance["inputs"].get("round1_model")
+
+    def job_in(folder: str) -> TrainingJob:
+        return TrainingJob(
+            home=home,
+            labels=labels["asset"],
+            versions=labels["versions"],
+            settings=settings,
+            limits=learning.settings.limits,
+            fingerprint=version,
+            folder=folder,
+            initial=model_location(home, "round1_model", initial) if initial else None,
+            weights=learning.settings.weights,
+            log=log if learning.workers == 1 else None,
+        )
+
+    return run_training(home, provenance, images, settings.steps, job_in, learning.workers)
+
+
+def run_training(
+    home: Home,
+    provenance: Provenance,
+    images: int,
+    steps: int,
+    job_in: Callable[[str], Callable[[], TrainingResult]],
+    workers: int = 1,
+) -> TrainingReport:
+    """Run a training job, unless its model is there, and publish what it leaves in its folder.
+
+    Args:
+        images, steps: for the report.
+        job_in: the job, picklable, that trains in a folder and leaves `MODEL_FILE` and the history there.
+        workers: 1 trains in this process, more are those of a Ray cluster.
+
+    Raises:
+        TrainingDiverged, UnfitSource, NotEnoughWorkers: as the trainer; checkpoints stay for the next run.
+    """
+    begun = time.perf_counter()
+    asset, version = provenance["asset"], version_of(provenance)
+    versions = home.versions_of(asset)
     if versions.is_complete(version):
         versions.rollback(version)
-        return TrainingReport(version, True, images, settings.steps, 0.0, history_of(home, asset, version))
+        return TrainingReport(version, True, images, steps, 0.0, history_of(home, asset, version))
     folder = _working_folder(home, asset, version)
-    initial = provenance["inputs"].get("round1_model")
-    job = TrainingJob(
-        home=home,
-        labels=labels["asset"],
-        versions=labels["versions"],
-        settings=settings,
-        limits=learning.settings.limits,
-        fingerprint=version,
-        folder=str(folder),
-        initial=model_location(home, "round1_model", initial) if initial else None,
-        weights=learning.settings.weights,
-        log=log if learning.workers == 1 else None,
-    )
-    if learning.workers == 1:
+    job = job_in(str(folder))
+    if workers == 1:
         job()
     else:
         gpus = 1 if torch.cuda.is_available() else 0
-        launch(job, Workers(count=learning.workers, gpus=gpus), folder / "ray")
+        launch(job, Workers(count=workers, gpus=gpus), folder / "ray")
     _keep(folder, versions.location(version) / _CONTENT)
     versions.publish(version, provenance, content=_CONTENT)
     shutil.rmtree(folder)
     seconds = time.perf_counter() - begun
-    return TrainingReport(version, False, images, settings.steps, seconds, history_of(home, asset, version))
+    return TrainingReport(version, False, images, steps, seconds, history_of(home, asset, version))
 
 
 def history_of(home: Home, asset: str, version: str | None = None) -> list[Entry]:

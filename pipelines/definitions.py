@@ -20,6 +20,8 @@ from assets.hierarchical_masks import hierarchical_masks
 from assets.ncut_masks import ncut_masks
 from assets.plus_ablations import human_only_masks, human_only_model, union_labels, union_masks, union_model
 from assets.plus_labels import plus_labels
+from assets.prompt_evaluation import prompt_evaluation_on
+from assets.promptable import auto_masks, promptable_model, promptable_plus_model
 from assets.round1_masks import round1_masks
 from assets.round1_model import round1_model
 from assets.round2_labels import round2_labels
@@ -34,7 +36,15 @@ from pipelines.automation import load_automation
 from pipelines.freshness import with_freshness
 from pipelines.io_managers import version_io_manager
 from pipelines.jobs import JOBS
-from pipelines.resources import EvaluationResource, FanoutResource, HomeResource, LabellingResource, LearningResource
+from pipelines.resources import (
+    EvaluationResource,
+    FanoutResource,
+    HomeResource,
+    LabellingResource,
+    LearningResource,
+    PromptEvaluationResource,
+    PromptingResource,
+)
 from pipelines.schedules import schedules
 from pipelines.sensors import sensors
 
@@ -42,6 +52,7 @@ LABELS = [shard_manifest, dino_features, ncut_masks, hierarchical_masks]
 ROUNDS = [round1_model, round1_masks, round2_labels, unsam_model, unsam_masks]
 HUMAN = [sa1b_masks, plus_labels, unsam_plus_model, unsam_plus_masks]
 ABLATIONS = [union_labels, human_only_model, union_model, human_only_masks, union_masks]
+PROMPTABLE = [promptable_model, promptable_plus_model, auto_masks]
 CHECKS = [
     shard_manifest_checks,
     dino_features_checks,
@@ -59,6 +70,8 @@ RESOURCES = {
     "home": HomeResource(),
     "labelling": LabellingResource(),
     "learning": LearningResource(),
+    "prompting": PromptingResource(),
+    "prompt_evaluating": PromptEvaluationResource(),
     "evaluating": EvaluationResource(),
     "fanout": FanoutResource(),
     "alerts": alerts_from_environment(),
@@ -70,7 +83,9 @@ defs = dg.Definitions(
     assets=[
         *with_freshness([*LABELS, *ROUNDS, *HUMAN], AUTOMATION.freshness),
         *ABLATIONS,
+        *PROMPTABLE,
         evaluation_on(dataset_names()),
+        prompt_evaluation_on(dataset_names()),
     ],
     asset_checks=CHECKS,
     jobs=JOBS,

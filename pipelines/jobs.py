@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.partitions import EVALUATION, GROUP
+from assets.partitions import EVALUATION, GROUP, PROMPT_EVALUATION
 
 label_shards = dg.define_asset_job(
     "label_shards",
@@ -76,6 +76,30 @@ predict_ablations = dg.define_asset_job(
     description="What the models of the ablations find in a shard.",
 )
 
+train_promptable = dg.define_asset_job(
+    "train_promptable",
+    selection=dg.AssetSelection.assets("promptable_model"),
+    description="A model that answers clicks and boxes, from the masks of the chosen shards, or of all.",
+)
+
+train_promptable_plus = dg.define_asset_job(
+    "train_promptable_plus",
+    selection=dg.AssetSelection.assets("promptable_plus_model"),
+    description="The same from the labels of UnSAM+.",
+)
+
+segment_everything = dg.define_asset_job(
+    "segment_everything",
+    selection=dg.AssetSelection.assets("auto_masks"),
+    description="What the promptable model finds in a shard by a grid of clicks.",
+)
+
+evaluate_prompts = dg.define_asset_job(
+    "evaluate_prompts",
+    selection=dg.AssetSelection.groups(PROMPT_EVALUATION),
+    description="Promptable models against the human masks of a dataset: clicks, boxes, edges.",
+)
+
 JOBS = [
     label_shards,
     train_round1,
@@ -88,5 +112,9 @@ JOBS = [
     merge_union,
     train_ablations,
     predict_ablations,
+    train_promptable,
+    train_promptable_plus,
+    segment_everything,
     evaluate,
+    evaluate_prompts,
 ]

@@ -85,8 +85,9 @@ class PromptableTask(TrainingTask):
         return _joined(judged, self._promptable, self._settings)
 
     def _converse(self, embedding: ImageEmbedding, batch: Batch, image: int, generator: torch.Generator) -> Judgement:
-        assert batch.score is not None and batch.granularity is not None  # what the mask loader always gives
         settings = self._settings
+        if batch.score is None or batch.granularity is None:
+            raise ValueError("a batch without the columns score and granularity; use the mask loader's")
         masks = masks_of(batch.targets.to(generator.device), image, batch.score, batch.granularity)
         seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
         opening = open_conversations(masks, settings.model.outputs, settings.prompting, settings.loss, seed)
