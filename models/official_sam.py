@@ -57,6 +57,7 @@ def as_promptable(stock: SamModel) -> PromptableModel:
         feedforward=decoder.mlp_dim,
         fine_features=False,
         granularity=False,
+        drawn_prompts=False,
     )
     model = PromptableModel(shape, OfficialEncoder(stock.vision_encoder))
     model.prompt_encoder = stock.prompt_encoder

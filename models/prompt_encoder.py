@@ -8,9 +8,11 @@ import torch
 from torch import nn
 from transformers.models.sam.modeling_sam import SamPromptEncoder
 
-from models.prompts import NO_POINT, Prompts
+from models.prompts import BACKGROUND, FOREGROUND, NO_POINT, TOP_LEFT, Prompts
 
 _WAVES = 32
+_BLOB = 0.025
+_STRENGTH = 4.0
 
 
 def point_tokens(encoder: SamPromptEncoder, prompts: Prompts) -> torch.Tensor:
@@ -34,6 +36,26 @@ def cell_positions(encoder: SamPromptEncoder, size: tuple[int, int]) -> torch.Te
     rows, columns = (((torch.arange(side, device=device) + 0.5) / side) for side in size)
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     return encoder.shared_embedding(torch.stack([x, y], -1)).permute(2, 0, 1)[None]
+
+
+def drawing(prompts: Prompts, grid: int, side: int) -> torch.Tensor:
+    """Prompts as maps (N, grid, grid): bumps at clicks, negative ones for background, and a box as inside and outside.
+
+    Args:
+        side: of the model's input, in whose pixels the prompts are.
+    """
+    places = (torch.arange(grid, device=prompts.points.device) + 0.5) * side / grid
+    offsets = places - (prompts.points[..., None] + 0.5)  # (N, T, 2, grid): x, then y
+    bumps = torch.exp(-0.5 * (offsets / (_BLOB * side)).square())
+    signs = (prompts.labels == FOREGROUND).float() - (prompts.labels == BACKGROUND).float()
+    maps = _STRENGTH * torch.einsum("nt,nty,ntx->nyx", signs, bumps[:, :, 1], bumps[:, :, 0])
+    boxed, corner = (prompts.labels == TOP_LEFT).max(1)
+    rows = torch.arange(len(prompts), device=corner.device)
+    after = offsets[rows, corner] >= 0
+    before = offsets[rows, (corner + 1).clamp(max=offsets.shape[1] - 1)] <= 0  # the other corner follows
+    inside = (after & before).float()
+    frames = torch.einsum("ny,nx->nyx", inside[:, 1], inside[:, 0])
+    return maps + boxed[:, None, None] * (frames - 0.5) * _STRENGTH
 
 
 class GranularityToken(nn.Module):

@@ -13,11 +13,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 from transformers import SamConfig
-from transformers.models.sam.modeling_sam import SamMaskDecoder, SamPromptEncoder
+from transformers.models.sam.modeling_sam import SamMaskDecoder, SamMaskEmbedding, SamPromptEncoder
 
 from models.image_encoder import ImageEmbedding, ImageEncoder, build_encoder_pyramid, load_encoder_weights
 from models.prompt_decoder import Answers, answer, attend_to_own_place, draw
-from models.prompt_encoder import GranularityToken, TextToken, cell_positions, dense_tokens, point_tokens
+from models.prompt_encoder import GranularityToken, TextToken, cell_positions, dense_tokens, drawing, point_tokens
 from models.promptable_config import STRIDE, PromptableConfig
 from models.prompts import Prompts
 from models.weights import WeightsUnavailable
@@ -49,6 +49,7 @@ class PromptableModel(nn.Module):
         places = self.prompt_encoder.shared_embedding.positional_embedding
         nn.init.normal_(places.requires_grad_(False))  # transformers scales them by hundreds, SAM's own code by one
         attend_to_own_place(self.mask_decoder)
+        self.drawn_embed = SamMaskEmbedding(config.prompt_encoder_config) if shape.drawn_prompts else None
         self.granularity_token = GranularityToken(shape.dim) if shape.granularity else None
         self.text_token = TextToken(shape.text_dim, shape.dim) if shape.text_dim else None
 
@@ -76,6 +77,9 @@ class PromptableModel(nn.Module):
         encoder = self.prompt_encoder
         positions = cell_positions(encoder, embedding.coarse.shape[-2:])
         dense = dense_tokens(encoder, prompts.masks)
+        if self.drawn_embed:
+            side = self.shape.image_size
+            dense = dense + self.drawn_embed(drawing(prompts, side // 4, side)[:, None])
         return answer(self.mask_decoder, embedding, positions, self._sparse(prompts), dense)
 
     def draw(self, embedding: ImageEmbedding, answers: Answers, outputs: Sequence[int]) -> torch.Tensor:

@@ -22,6 +22,8 @@ class PromptableConfig:
         feedforward: hidden width of those layers.
         fine_features: the backbone's maps of strides 4 and 8 join the masks' pixels, as in SAM 2.
         granularity: the model takes a granularity in [0.1, 1], as UnSAMv2 does.
+        drawn_prompts: clicks and boxes also reach the image's cells as a drawing, through an encoder like that of mask
+            prompts; it is learned in a small part of the time that tokens alone take.
         text_dim: width of a CLIP embedding that it takes; 0 where it takes no text.
     """
 
@@ -34,4 +36,5 @@ class PromptableConfig:
     feedforward: int = 2048
     fine_features: bool = True
     granularity: bool = True
+    drawn_prompts: bool = True
     text_dim: int = 0

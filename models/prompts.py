@@ -14,7 +14,7 @@ class Prompts:
     """N prompts of one image, of equally many points each.
 
     Shapes:
-        points: (N, T, 2) float32, x then y; a box is two points, its corners.
+        points: (N, T, 2) float32, x then y; a box is two points, its corners, one after the other.
         labels: (N, T) int64: FOREGROUND, BACKGROUND, TOP_LEFT, BOTTOM_RIGHT, or NO_POINT, which SAM adds to prompts
             without a box.
         masks: (N, h, w) float32 logits of an earlier answer, at a quarter of the input's side; None for none.

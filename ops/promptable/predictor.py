@@ -108,6 +108,16 @@ class Predictor:
         features = self._encoded(frame.pixels(image if image_format == "RGB" else image[..., ::-1].copy()))
         self._frame, self._features = frame, features
 
+    @property
+    def current(self) -> tuple[tuple[int, int], ImageEmbedding]:
+        """(H, W) of the photo and its embedding, which `use` takes back."""
+        frame, features = self._set()
+        return frame.size, features
+
+    def use(self, size: tuple[int, int], embedding: ImageEmbedding) -> None:
+        """Go on with a photo whose embedding `current` gave."""
+        self._frame, self._features = Frame(size, self.model.shape.image_size), embedding
+
     def reset_image(self) -> None:
         """Forget the photo."""
         self._frame = self._features = None
@@ -218,8 +228,7 @@ class Predictor:
             PromptError: no such file, a damaged one, or the embedding of another model.
         """
         saved = load_embedding(path, model_digest(self.model))
-        self._frame = Frame(saved.size, self.model.shape.image_size)
-        self._features = saved.embedding.map(lambda tensor: tensor.to(self.device))
+        self.use(saved.size, saved.embedding.map(lambda tensor: tensor.to(self.device)))
 
     @torch.inference_mode()
     def answer(self, prompts: Prompts, multimask_output: bool = True) -> Answer:

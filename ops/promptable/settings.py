@@ -63,15 +63,16 @@ class PromptableSettings(RunSettings):
 
 
 _SMALL = PromptableSettings(
-    model=PromptableConfig(backbone="augnet_resnet50", frozen_stages=5, image_size=256, feedforward=1024),
+    model=PromptableConfig(backbone="augnet_resnet50", frozen_stages=5, image_size=256, dim=128, feedforward=512),
     prompting=PromptSettings(prompts=16, boxes=0.35, clicks=1, repeats=0),
-    labels=200,
-    loader=LoaderSettings(size=256, fit="long", max_masks=120, min_area=64),
+    labels=120,
+    loader=LoaderSettings(size=256, fit="long", max_masks=60, min_area=64),
     optimiser=OptimiserSettings(
-        learning_rate=4e-4, reference_batch=4, warmup_steps=100, clip=1.0, ema_decay=0.998, drops=(0.7, 0.9)
+        learning_rate=1e-3, reference_batch=4, warmup_steps=50, clip=1.0, ema_decay=0.998, drops=(0.7, 0.9)
     ),
     batch=4,
     steps=6000,
+    precision="float32",
     checkpoint_every=100,
 )
 _DEMO = _SMALL.model_copy(
