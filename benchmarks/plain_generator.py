@@ -16,7 +16,7 @@ from ops.promptable.frame import Frame
 def plain_generate(
     model: PromptableModel, image: np.ndarray, settings: GeneratorSettings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Dense masks (n, H, W) bool, predicted IoU (n,) and stability (n,) of a photo, best first; one crop, no clean-up."""
+    """Dense masks (n, H, W) bool, predicted IoU and stability (n,) of a photo, best first; one crop, no clean-up."""
     height, width = image.shape[:2]
     frame = Frame((height, width), model.shape.image_size)
     embedding = model.encode(frame.pixels(image))

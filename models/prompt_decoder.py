@@ -115,8 +115,16 @@ def _layer(
 
 
 def _attend(attention: SamAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """Attention of (N or 1, Q, D) to (N or 1, S, D); what all prompts share is projected once."""
-    heads = attention.num_attention_heads
+    """Attention of (N or 1, Q, D) to (N or 1, S, D); what all prompts share is projected once.
+
+    Where one side is a few prompt tokens and the other an image, the projections of the image are moved to the side of
+    the tokens, (x W)·q = x·(W q): the same sums in another order, and fewer of them.
+    """
+    heads, few = attention.num_attention_heads, attention.internal_dim // attention.num_attention_heads
+    if query.shape[1] <= few < key.shape[1]:
+        return _few_ask(attention, query, key, value)
+    if key.shape[1] <= few < query.shape[1]:
+        return _many_ask(attention, query, key, value)
     q, k, v = (
         projection(tokens).unflatten(2, (heads, -1)).transpose(1, 2)
         for projection, tokens in ((attention.q_proj, query), (attention.k_proj, key), (attention.v_proj, value))
@@ -124,3 +132,34 @@ def _attend(attention: SamAttention, query: torch.Tensor, key: torch.Tensor, val
     count = max(len(q), len(k))
     q, k, v = (tensor.expand(count, -1, -1, -1) for tensor in (q, k, v))
     return attention.out_proj(functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+def _few_ask(attention: SamAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """A few tokens attend to an image. The keys' bias adds the same to all of a softmax and is left out."""
+    heads, count = attention.num_attention_heads, query.shape[1]
+    asked = attention.scaling * _by_head(attention.q_proj(query), heads) @ _weights(attention.k_proj.weight, heads)
+    shares = (asked.flatten(1, 2) @ key.mT).softmax(-1)
+    seen = (shares @ value).unflatten(1, (heads, count)) @ _weights(attention.v_proj.weight, heads).mT
+    return attention.out_proj(seen.transpose(1, 2).flatten(2) + attention.v_proj.bias)
+
+
+def _many_ask(attention: SamAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """An image attends to a few tokens."""
+    heads, count = attention.num_attention_heads, key.shape[1]
+    keys = attention.scaling * _by_head(attention.k_proj(key), heads)
+    values = _by_head(attention.v_proj(value), heads)
+    answering = (keys @ _weights(attention.q_proj.weight, heads)).flatten(1, 2)
+    constant = (keys * attention.q_proj.bias.unflatten(0, (heads, 1, -1))).sum(-1).flatten(1)
+    scores = query @ answering.mT + constant[:, None]
+    shares = scores.unflatten(2, (heads, count)).softmax(-1).flatten(2)
+    told = values @ attention.out_proj.weight.T.unflatten(0, (heads, -1))
+    return shares @ told.flatten(1, 2) + attention.out_proj.bias
+
+
+def _by_head(tokens: torch.Tensor, heads: int) -> torch.Tensor:
+    return tokens.unflatten(2, (heads, -1)).transpose(1, 2)
+
+
+def _weights(weight: torch.Tensor, heads: int) -> torch.Tensor:
+    """A projection's weight by head, (heads, d, D)."""
+    return weight.unflatten(0, (heads, -1))

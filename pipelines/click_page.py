@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Visit:
     """
 
     photo: np.ndarray | None = None
-    question: Question = Question()
+    question: Question = field(default_factory=Question)
     corner: tuple[float, float] | None = None
     masks: np.ndarray | None = None
     scores: np.ndarray | None = None
@@ -62,7 +62,13 @@ def build_page(desk: PromptDesk, photos: Sequence[Path]) -> gr.Blocks:
                 candidate = gr.Radio([], label="It may mean", visible=False, elem_id="candidate")
                 sized = gr.Checkbox(False, label="ask for one size", visible=takes_granularity, elem_id="sized")
                 size = gr.Slider(
-                    FINEST, COARSEST, value=0.5, step=0.05, label="part … whole", visible=takes_granularity, elem_id="size"
+                    FINEST,
+                    COARSEST,
+                    value=0.5,
+                    step=0.05,
+                    label="part … whole",
+                    visible=takes_granularity,
+                    elem_id="size",
                 )
                 text = gr.Textbox(label="or in words", placeholder="a cat", visible=takes_text, elem_id="text")
                 with gr.Row():
@@ -93,17 +99,17 @@ def build_page(desk: PromptDesk, photos: Sequence[Path]) -> gr.Blocks:
         def uploaded(place: str, now: Visit) -> list[Any]:
             return _guarded(lambda: open_photo(Path(place).read_bytes()), now)
 
-        def clicked(now: Visit, tool: str, sized: bool, size: float, text: str, event: gr.SelectData) -> list[Any]:
+        def clicked(now: Visit, tool: str, sized: bool, size: float, text: str | None, event: gr.SelectData) -> list[Any]:
             if now.photo is None:
                 return _view(now, "Put in a photo first.")
             x, y = (float(value) for value in event.index)
             following = _with_click(now, tool, x, y)
             return _asked(desk, following, sized and takes_granularity, size, text)
 
-        def changed(now: Visit, sized: bool, size: float, text: str) -> list[Any]:
+        def changed(now: Visit, sized: bool, size: float, text: str | None) -> list[Any]:
             return _asked(desk, now, sized and takes_granularity, size, text)
 
-        def undone(now: Visit, sized: bool, size: float, text: str) -> list[Any]:
+        def undone(now: Visit, sized: bool, size: float, text: str | None) -> list[Any]:
             question = now.question
             if now.corner is None:
                 question = (
@@ -143,12 +149,12 @@ def _with_click(now: Visit, tool: str, x: float, y: float) -> Visit:
     return replace(now, question=replace(question, box=(left, top, right, bottom)), corner=None)
 
 
-def _asked(desk: PromptDesk, now: Visit, sized: bool, size: float, text: str) -> list[Any]:
+def _asked(desk: PromptDesk, now: Visit, sized: bool, size: float, text: str | None) -> list[Any]:
     """The answer to a visit's prompt, or what is wrong with it."""
     if now.photo is None:
         return _view(now, "Put in a photo first.")
     photo = now.photo
-    question = replace(now.question, text=text.strip() or None, granularity=size if sized else None)
+    question = replace(now.question, text=(text or "").strip() or None, granularity=size if sized else None)
     cleared = replace(now, masks=None, scores=None, shown=0)
     if question.empty:
         return _view(cleared, "Now the opposite corner." if now.corner else _HINT)

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.checks import (
+    auto_masks_checks,
     dino_features_checks,
     hierarchical_masks_checks,
     ncut_masks_checks,
@@ -14,6 +15,7 @@ from assets.checks import (
     unsam_masks_checks,
     unsam_plus_masks_checks,
 )
+from assets.data_engine import corrected_masks, engine_labels, proposals
 from assets.dino_features import dino_features
 from assets.evaluation import dataset_names, evaluation_on
 from assets.hierarchical_masks import hierarchical_masks
@@ -37,6 +39,7 @@ from pipelines.freshness import with_freshness
 from pipelines.io_managers import version_io_manager
 from pipelines.jobs import JOBS
 from pipelines.resources import (
+    EngineResource,
     EvaluationResource,
     FanoutResource,
     HomeResource,
@@ -53,6 +56,7 @@ ROUNDS = [round1_model, round1_masks, round2_labels, unsam_model, unsam_masks]
 HUMAN = [sa1b_masks, plus_labels, unsam_plus_model, unsam_plus_masks]
 ABLATIONS = [union_labels, human_only_model, union_model, human_only_masks, union_masks]
 PROMPTABLE = [promptable_model, promptable_plus_model, auto_masks]
+ENGINE = [proposals, corrected_masks, engine_labels]
 CHECKS = [
     shard_manifest_checks,
     dino_features_checks,
@@ -64,6 +68,7 @@ CHECKS = [
     sa1b_masks_checks,
     plus_labels_checks,
     unsam_plus_masks_checks,
+    auto_masks_checks,
 ]
 
 RESOURCES = {
@@ -72,6 +77,7 @@ RESOURCES = {
     "learning": LearningResource(),
     "prompting": PromptingResource(),
     "prompt_evaluating": PromptEvaluationResource(),
+    "engine": EngineResource(),
     "evaluating": EvaluationResource(),
     "fanout": FanoutResource(),
     "alerts": alerts_from_environment(),
@@ -84,6 +90,7 @@ defs = dg.Definitions(
         *with_freshness([*LABELS, *ROUNDS, *HUMAN], AUTOMATION.freshness),
         *ABLATIONS,
         *PROMPTABLE,
+        *ENGINE,
         evaluation_on(dataset_names()),
         prompt_evaluation_on(dataset_names()),
     ],

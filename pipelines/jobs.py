@@ -100,6 +100,24 @@ evaluate_prompts = dg.define_asset_job(
     description="Promptable models against the human masks of a dataset: clicks, boxes, edges.",
 )
 
+propose = dg.define_asset_job(
+    "propose",
+    selection=dg.AssetSelection.assets("proposals"),
+    description="Data engine: masks of a shard for people to correct, and what is left over.",
+)
+
+take_corrections = dg.define_asset_job(
+    "take_corrections",
+    selection=dg.AssetSelection.assets("corrected_masks", "engine_labels"),
+    description="Data engine: what people made of the proposals, and the labels of the next round.",
+)
+
+label_automatically = dg.define_asset_job(
+    "label_automatically",
+    selection=dg.AssetSelection.assets("proposals", "engine_labels"),
+    description="Data engine: sure masks of a shard as labels, without people.",
+)
+
 JOBS = [
     label_shards,
     train_round1,
@@ -115,6 +133,9 @@ JOBS = [
     train_promptable,
     train_promptable_plus,
     segment_everything,
+    propose,
+    take_corrections,
+    label_automatically,
     evaluate,
     evaluate_prompts,
 ]

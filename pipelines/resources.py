@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from ops.data_engine.settings import Engine, EngineSettings
 from ops.evaluation_request import EvaluationRequest
 from ops.fanout import Fanout
 from ops.learning import DEFAULT_LEARNING_PRESET, Learning, resolve_learning
@@ -80,6 +81,16 @@ class EvaluationResource(dg.ConfigurableResource[EvaluationRequest]):
 
     def create_resource(self, context: dg.InitResourceContext) -> EvaluationRequest:
         return EvaluationRequest(self.file, self.limit or None, self.as_trained)
+
+
+class EngineResource(dg.ConfigurableResource[Engine]):
+    """Which stage the data engine is in, and what people handed in; the launchpad may change it in the run's config."""
+
+    settings: dict[str, Any] = Field(default_factory=dict, description="what differs, as {stage: semi_automatic}")
+    corrections: str = Field(default="", description="COCO file or folder of SA-1B JSON that people made")
+
+    def create_resource(self, context: dg.InitResourceContext) -> Engine:
+        return Engine(validated(self.settings, EngineSettings), self.corrections)
 
 
 class PromptEvaluationResource(dg.ConfigurableResource[PromptEvaluationRequest]):

@@ -139,10 +139,8 @@ def thin_edges(strength: np.ndarray) -> np.ndarray:
     dy, dx = np.gradient(smooth)
     dyy, dyx = np.gradient(dy)
     _, dxx = np.gradient(dx)
-    angle = 0.5 * np.arctan2(2 * dyx, dxx - dyy)  # of the largest curvature, which is across a ridge
-    across_x, across_y = np.cos(angle), np.sin(angle)
-    flat = dxx * across_x**2 + 2 * dyx * across_x * across_y + dyy * across_y**2 > 0
-    across_x, across_y = np.where(flat, -across_y, across_x), np.where(flat, across_x, across_y)
+    along = 0.5 * np.arctan2(2 * dyx, dxx - dyy)  # of the largest second derivative: down the length of a ridge
+    across_x, across_y = -np.sin(along), np.cos(along)
     rows, columns = np.indices(strength.shape)
     kept = np.ones(strength.shape, bool)
     for side in (-1, 1):

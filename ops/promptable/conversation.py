@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from ops.promptable.targets import assign, choose_targets, containing
 if TYPE_CHECKING:
     from models.promptable import PromptableModel
 
+Describe = Callable[[np.ndarray], torch.Tensor]
 CELL = STRIDE // 4
 """Pixels of the input a cell of the mask logits is wide."""
 
@@ -77,40 +78,69 @@ def masks_of(targets: BitTargets, image: int, score: torch.Tensor, granularity: 
 
 
 def open_conversations(
-    masks: Masks, outputs: int, settings: PromptSettings, loss: PromptLossSettings, seed: int
+    masks: Masks,
+    outputs: int,
+    settings: PromptSettings,
+    loss: PromptLossSettings,
+    seed: int,
+    describe: Describe | None = None,
 ) -> Opening:
-    """Draw masks to ask for, and the first click or box for each.
+    """Draw masks to ask for, and the first click, box or text for each.
 
     Args:
         outputs: masks that the model offers for an ambiguous prompt.
+        describe: CLIP's embeddings (n, D) of masks (n, H, W) of this image; None asks without texts.
     """
     generator = np.random.default_rng(seed)
     device, count = masks.truth.device, len(masks.areas)
     own = generator.choice(count, settings.prompts, replace=settings.prompts > count)
-    chosen = BitTargets(masks.bits.bits[torch.from_numpy(own).to(device)], (len(own),), masks.bits.width)
-    frames = chosen.dense().cpu().numpy().astype(bool)
+    places = torch.from_numpy(own).to(device)
+    frames = BitTargets(masks.bits.bits[places], (len(own),), masks.bits.width).dense().cpu().numpy().astype(bool)
     boxed = generator.random(len(own)) < settings.boxes
-    asked = (generator.random(len(own)) < settings.granularity) & ~boxed
+    worded = (generator.random(len(own)) < settings.text) & ~boxed & (describe is not None)
+    asked = (generator.random(len(own)) < settings.granularity) & ~boxed & ~worded
     clicks = first_clicks(frames, settings, generator)
-    points = np.zeros((len(own), 2, 2), np.float32)
-    labels = np.empty((len(own), 2), np.int64)
-    for i in range(len(own)):
+    points, labels = _first_points(frames, clicks, boxed, worded, settings, generator)
+    wanted = torch.where(torch.from_numpy(asked).to(device), masks.granularity[places], torch.nan)
+    clear = torch.from_numpy(boxed | worded).to(device) | torch.isfinite(wanted)
+    prompts = Prompts(
+        torch.from_numpy(points).to(device),
+        torch.from_numpy(labels).to(device),
+        granularity=wanted,
+        text=None if describe is None else _texts(describe, frames, worded).to(device),
+    )
+    targets = _targets(masks, own, clicks, ~clear.cpu().numpy(), outputs, loss, generator)
+    return Opening(own, prompts, ~clear, targets)
+
+
+def _first_points(
+    frames: np.ndarray,
+    clicks: np.ndarray,
+    boxed: np.ndarray,
+    worded: np.ndarray,
+    settings: PromptSettings,
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two points (N, 2, 2) and their labels (N, 2) a prompt: a box's corners, a click and none, or none at all."""
+    points = np.zeros((len(frames), 2, 2), np.float32)
+    labels = np.full((len(frames), 2), NO_POINT, np.int64)
+    for i in range(len(frames)):
         if boxed[i]:
             points[i] = noisy_box(frames[i], settings, generator).reshape(2, 2)
             labels[i] = TOP_LEFT, BOTTOM_RIGHT
-        else:
+        elif not worded[i]:
             points[i, 0] = clicks[i]
-            labels[i] = FOREGROUND, NO_POINT
-    wanted = torch.where(
-        torch.from_numpy(asked).to(device), masks.granularity[torch.from_numpy(own).to(device)], torch.nan
-    )
-    ambiguous = torch.from_numpy(~boxed).to(device) & ~torch.isfinite(wanted)
-    return Opening(
-        own,
-        Prompts(torch.from_numpy(points).to(device), torch.from_numpy(labels).to(device), granularity=wanted),
-        ambiguous,
-        _targets(masks, own, clicks, ambiguous.cpu().numpy(), outputs, loss, generator),
-    )
+            labels[i, 0] = FOREGROUND
+    return points, labels
+
+
+def _texts(describe: Describe, frames: np.ndarray, worded: np.ndarray) -> torch.Tensor:
+    """Embeddings (N, D), NaN where a prompt has no text."""
+    known = describe(frames[worded] if worded.any() else frames[:1])
+    texts = torch.full((len(frames), known.shape[1]), torch.nan)
+    if worded.any():
+        texts[torch.from_numpy(worded)] = known.float().cpu()
+    return texts
 
 
 def _targets(

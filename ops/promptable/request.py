@@ -21,6 +21,14 @@ class PromptableLearningSettings(Section):
     training: PromptableSettings = PromptableSettings()
     generator: GeneratorSettings = GeneratorSettings()
 
+    @property
+    def most_masks(self) -> int:
+        """Masks that the generator can find in an image: every output of every click of every crop."""
+        side = self.generator.points_per_side
+        layers = range(self.generator.crop_n_layers + 1)
+        scale = self.generator.crop_n_points_downscale_factor
+        return sum(4**layer * max(1, side // scale**layer) ** 2 for layer in layers) * self.training.model.outputs
+
 
 PROMPTABLE_LEARNING_PRESETS = {
     "paper": PromptableLearningSettings(training=PROMPTABLE_PRESETS["paper"], generator=GENERATOR_PRESETS["sam"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.promptable_config import PromptableConfig
 from ops.settings import LimitSettings, Section
@@ -24,6 +24,7 @@ class PromptSettings(Section):
     box_noise: float = Field(0.1, ge=0, description="standard deviation of a box's corners, times its side")
     most_box_noise: float = Field(20, ge=0, description="pixels that a corner moves at most")
     granularity: float = Field(0.5, ge=0, le=1, description="share of the clicks that come with a granularity")
+    text: float = Field(0.0, ge=0, le=1, description="share of the clicks that give way to CLIP's view of the mask")
     clicks: int = Field(8, ge=0, description="further clicks, each in the error region of the answer before")
     repeats: int = Field(2, ge=0, le=2, description="rounds with the answer before and no new click: last, and within")
 
@@ -54,19 +55,24 @@ class PromptableSettings(RunSettings):
     model: PromptableConfig = PromptableConfig()
     prompting: PromptSettings = PromptSettings()
     loss: PromptLossSettings = PromptLossSettings()
-    labels: int = Field(500, ge=1, description="best masks of an image that are learned from")
     loader: LoaderSettings = LoaderSettings(size=1024, fit="long", max_masks=200)
     optimiser: OptimiserSettings = OptimiserSettings(learning_rate=1e-4, reference_batch=8, drops=(0.9, 0.95), clip=0.1)
     batch: int = Field(default=8, ge=1, description="images a step, over all workers")
     weights: str | None = Field(None, description="of the backbone: a file or URL; empty takes the hub or the package")
+    clip: str = Field("", description="CLIP's weights for text prompts: a folder or a name on the hub")
     limits: LimitSettings = LimitSettings()
+
+    @model_validator(mode="after")
+    def _text_needs_clip(self) -> PromptableSettings:
+        if self.prompting.text and not (self.clip and self.model.text_dim):
+            raise ValueError("prompting.text needs clip (its weights) and model.text_dim (the width of its embeddings)")
+        return self
 
 
 _SMALL = PromptableSettings(
     model=PromptableConfig(backbone="augnet_resnet50", frozen_stages=5, image_size=256, dim=128, feedforward=512),
     prompting=PromptSettings(prompts=16, boxes=0.35, clicks=1, repeats=0),
-    labels=120,
-    loader=LoaderSettings(size=256, fit="long", max_masks=60, min_area=64),
+    loader=LoaderSettings(size=256, fit="long", max_masks=60, min_area=64, choice="best"),
     optimiser=OptimiserSettings(
         learning_rate=1e-3, reference_batch=4, warmup_steps=50, clip=1.0, ema_decay=0.998, drops=(0.7, 0.9)
     ),
@@ -80,7 +86,7 @@ _DEMO = _SMALL.model_copy(
         "model": PromptableConfig(
             backbone="augnet_resnet50", frozen_stages=5, image_size=224, dim=128, feedforward=256
         ),
-        "loader": LoaderSettings(size=224, fit="long", max_masks=80, min_area=64),
+        "loader": LoaderSettings(size=224, fit="long", max_masks=60, min_area=64, choice="best"),
         "batch": 2,
         "steps": 80,
         "optimiser": _SMALL.optimiser.model_copy(update={"warmup_steps": 10, "ema_decay": None, "reference_batch": 2}),

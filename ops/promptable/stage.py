@@ -37,13 +37,15 @@ class PromptableJob:
 
     def __call__(self) -> TrainingResult:
         from models.promptable import PromptableModel, build_promptable, save_promptable
+        from ops.promptable.text import TextEncoder
         from ops.promptable.training import PromptableTask
 
         torch.manual_seed(self.settings.seed)
         source = ShardLabels(self.home, self.labels, self.versions, self.settings.limits)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model = build_promptable(self.settings.model, self.settings.weights).train().to(device)
-        task = PromptableTask(model, source, self.settings, self.fingerprint)
+        clip = TextEncoder(self.settings.clip, device) if self.settings.prompting.text else None
+        task = PromptableTask(model, source, self.settings, self.fingerprint, clip)
         result = train(task, self.settings, self.folder, after_window=self._say)
         if worker_place()[0] == 0 and isinstance(result.model, PromptableModel):
             save_promptable(result.model, Path(self.folder) / MODEL_FILE, torch.float16)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,31 +10,17 @@ import torch
 from torch import nn
 
 from models.image_encoder import ImageEmbedding
+from ops.features import IMAGENET_MEAN, IMAGENET_STD
 from ops.mask_loader import Batch, MaskLoader
 from ops.mask_losses import LossTerms
-from ops.promptable.conversation import Judgement, hold, masks_of, open_conversations
+from ops.promptable.conversation import Describe, Judgement, hold, masks_of, open_conversations
 from ops.promptable.settings import PromptableSettings
+from ops.promptable.text import TextEncoder, mask_picture
 from ops.training import TrainingTask
 from ops.training_source import TrainingSource
-from stores.masks import MaskSet
 
 if TYPE_CHECKING:
     from models.promptable import PromptableModel
-
-
-@dataclass(frozen=True)
-class BestMasks:
-    """A source with only the `count` masks of the highest score of each photo."""
-
-    source: TrainingSource
-    count: int
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, MaskSet]:
-        image, masks = self.source[index]
-        return image, masks.take(np.argsort(-masks.score, kind="stable")[: self.count])
 
 
 class PromptableTask(TrainingTask):
@@ -46,20 +31,29 @@ class PromptableTask(TrainingTask):
         source: photos and masks.
         settings: of the run; the loader's crop must have the model's size.
         fingerprint: names the data; checkpoints of other data are refused.
+        text_encoder: CLIP, for prompts that are texts; in training its views of masks stand for words.
 
     Raises:
-        ValueError: a crop of another size than the model's input.
+        ValueError: texts without CLIP, or a crop of another size than the model's input.
     """
 
     def __init__(
-        self, model: PromptableModel, source: TrainingSource, settings: PromptableSettings, fingerprint: str = ""
+        self,
+        model: PromptableModel,
+        source: TrainingSource,
+        settings: PromptableSettings,
+        fingerprint: str = "",
+        text_encoder: TextEncoder | None = None,
     ) -> None:
         if settings.loader.size != model.shape.image_size:
             raise ValueError(f"crops of {settings.loader.size} pixels for a model of {model.shape.image_size}")
+        if settings.prompting.text and text_encoder is None:
+            raise ValueError("prompting.text needs a text encoder")
         self.model = model
+        self._text_encoder = text_encoder
         self._promptable = model
         self.fingerprint = f"{fingerprint}:{len(source)}"
-        self._source = BestMasks(source, settings.labels)
+        self._source = source
         self._settings = settings
 
     def backbone_parameters(self) -> Iterable[nn.Parameter]:
@@ -84,14 +78,29 @@ class PromptableTask(TrainingTask):
             judged = model(batch.pixels.to(device, non_blocking=True), converse)
         return _joined(judged, self._promptable, self._settings)
 
+    def _describer(self, batch: Batch, image: int, seed: int) -> Describe | None:
+        encoder = self._text_encoder
+        if encoder is None or not self._settings.prompting.text:
+            return None
+        photo, generator = _photo(batch.pixels[image]), np.random.default_rng((seed, 1))
+        return lambda frames: encoder.of_pictures([mask_picture(photo, frame, generator) for frame in frames])
+
     def _converse(self, embedding: ImageEmbedding, batch: Batch, image: int, generator: torch.Generator) -> Judgement:
         settings = self._settings
         if batch.score is None or batch.granularity is None:
             raise ValueError("a batch without the columns score and granularity; use the mask loader's")
         masks = masks_of(batch.targets.to(generator.device), image, batch.score, batch.granularity)
         seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
-        opening = open_conversations(masks, settings.model.outputs, settings.prompting, settings.loss, seed)
+        opening = open_conversations(
+            masks, settings.model.outputs, settings.prompting, settings.loss, seed, self._describer(batch, image, seed)
+        )
         return hold(self._promptable, embedding, masks, opening, settings.prompting, settings.loss, generator)
+
+
+def _photo(pixels: torch.Tensor) -> np.ndarray:
+    """Normalised pixels (3, S, S) as a picture (S, S, 3) uint8 again."""
+    mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return ((pixels.cpu() * std + mean) * 255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
 
 
 def _joined(judged: list[Judgement], model: nn.Module, settings: PromptableSettings) -> LossTerms:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from tests.ops.promptable.tiny_promptable import photo
 
 from ops.promptable.frame import Frame
 from ops.promptable.mask_kernels import drawn
+from tests.ops.promptable.tiny_promptable import photo
 
 
 @pytest.mark.parametrize("size", [(64, 64), (50, 211), (333, 120), (37, 20), (300, 451), (8, 200)])
@@ -47,4 +47,6 @@ def test_coordinates_scale_by_the_rounded_sides() -> None:
     np.testing.assert_allclose(frame.apply_boxes(np.array([0, 0, 90, 60])), [0, 0, 64, 43])
     coords = torch.tensor([[[9.0, 6.0]]])
     torch.testing.assert_close(frame.apply_coords_torch(coords, (60, 90)), torch.tensor([[[6.4, 4.3]]]))
-    torch.testing.assert_close(frame.apply_boxes_torch(torch.tensor([[9.0, 6.0, 90.0, 60.0]])), torch.tensor([[6.4, 4.3, 64, 43]]))
+    torch.testing.assert_close(
+        frame.apply_boxes_torch(torch.tensor([[9.0, 6.0, 90.0, 60.0]])), torch.tensor([[6.4, 4.3, 64, 43]])
+    )

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.ops.promptable.tiny_promptable import SIDE, photo, tiny_model
 
 from models.weights import WeightsUnavailable
 from ops.promptable.checks import PromptError
 from ops.promptable.desk import PromptDesk, Question
 from ops.promptable.predictor import Predictor
 from ops.promptable.text import TextEncoder, mask_picture
+from tests.ops.promptable.tiny_promptable import SIDE, photo, tiny_model
 
 ONE = {"point_coords": np.array([[40, 30]]), "point_labels": np.array([1])}
 GRID = SIDE // 4

@@ -59,7 +59,9 @@ def test_assignment_is_unsams_block_diagonal_one(seed: int) -> None:
         block = slice(click * outputs, (click + 1) * outputs)
         big[block, place] = costs[block, target]
     rows, places = linear_sum_assignment(big)
-    theirs = {(row // outputs, row % outputs, columns[p][1]) for row, p in zip(rows, places, strict=True) if big[row, p] < 1e6}
+    theirs = {
+        (row // outputs, row % outputs, columns[p][1]) for row, p in zip(rows, places, strict=True) if big[row, p] < 1e6
+    }
     assert set(zip(*(part.tolist() for part in found), strict=True)) == theirs
     for click, wanted in enumerate(targets):
         block = costs[click * outputs : (click + 1) * outputs][:, wanted]

@@ -14,7 +14,7 @@ from ops.mask_loader import MaskLoader
 from ops.promptable.conversation import masks_of, open_conversations
 from ops.promptable.predictor import Predictor
 from ops.promptable.settings import PROMPTABLE_PRESETS, PromptableSettings, PromptLossSettings, PromptSettings
-from ops.promptable.training import BestMasks, PromptableTask
+from ops.promptable.training import PromptableTask
 from ops.training import step_generator, train
 from ops.training_settings import LoaderSettings, OptimiserSettings
 from stores.masks import MaskSet
@@ -107,8 +107,7 @@ def test_boxes_and_granularity_are_understood_after_a_few_hundred_steps(tmp_path
 
 
 def test_prompts_are_drawn_as_asked() -> None:
-    image, masks = Squares()[0]
-    loader = MaskLoader(BestMasks(Squares(), 5), SETTINGS.loader, 1, 0)
+    loader = MaskLoader(Squares(), SETTINGS.loader.model_copy(update={"max_masks": 5}), 1, 0)
     batch = next(loader.batches())
     assert len(batch.targets) <= 5
     prepared = masks_of(batch.targets, 0, batch.score, batch.granularity)
@@ -129,7 +128,6 @@ def test_prompts_are_drawn_as_asked() -> None:
             assert wanted <= set(np.flatnonzero(dense[:, y, x]).tolist())
         else:
             assert wanted == {int(opening.own[index])}
-    del image, masks
 
 
 def test_drawings_against_loops() -> None:

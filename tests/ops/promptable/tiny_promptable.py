@@ -42,6 +42,7 @@ def tiny_model(seed: int = 0) -> PromptableModel:
     model = PromptableModel(SHAPE, TinyEncoder(SHAPE.dim))
     for module in model.mask_decoder.output_hypernetworks_mlps:
         nn.init.normal_(module.proj_out.weight, std=1.0)
+    nn.init.normal_(model.drawn_embed.conv3.weight, std=1.0)
     nn.init.normal_(model.mask_decoder.iou_prediction_head.proj_out.weight, std=1.0)
     return model.eval()
 
