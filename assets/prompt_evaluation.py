@@ -8,8 +8,9 @@ import dagster as dg
 from assets.failures import failing_at_once
 from assets.partitions import GPU_POOL, PROMPT_EVALUATION, RETRY
 from ops.datasets import load_datasets, pick
-from ops.evaluation_history import HistoryEntry, SourceEntry, remember
+from ops.evaluation_history import HistoryEntry, SourceEntry, history, remember
 from ops.prompt_evaluation.request import PromptEvaluationRequest
+from ops.prompt_evaluation.rounds import rounds_table
 from ops.prompt_evaluation.stage import PromptEvaluation, evaluate_prompts
 from ops.prompt_evaluation.table import comparison_table
 from stores.home import Home
@@ -42,6 +43,7 @@ def prompt_evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
             (dataset,) = pick(load_datasets(request.file), [context.partition_key])
             result = evaluate_prompts(home, dataset, request.settings, request.models, request.limit, context.log.info)
         remember(home, _entry(result, dataset.name, context.run.run_id))
+        past = history(home, f"{HISTORY}-{dataset.name}")
         plotted = {
             f"{model}_{name}": value
             for model, numbers in result.numbers.items()
@@ -53,6 +55,7 @@ def prompt_evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
             metadata={
                 "table": dg.MetadataValue.md(comparison_table(result.numbers)),
                 "scores": dg.MetadataValue.json(result.numbers),
+                "rounds": dg.MetadataValue.md(rounds_table(past, "promptable_model")),
                 "images": result.images,
                 "seconds": round(result.seconds, 1),
                 **({"models_missing": ", ".join(result.missing)} if result.missing else {}),

@@ -21,7 +21,7 @@ MOST_UPLOAD = "40mb"
 _MOST_PIXELS = 60_000_000
 _SIDE = 1280
 _WANTED, _NOT_WANTED, _BOX = "what I mean", "what I do not mean", "box: two corners"
-_HINT = "Click on the photo. A lone click may mean several things: choose below. More clicks make it clear."
+_HINT = "Click on the photo. A lone click may mean several things: choose on the right. More clicks make it clear."
 STYLE = """
 .gradio-container {max-width: 1500px !important}
 #photo img {cursor: crosshair; object-fit: contain}
@@ -99,7 +99,9 @@ def build_page(desk: PromptDesk, photos: Sequence[Path]) -> gr.Blocks:
         def uploaded(place: str, now: Visit) -> list[Any]:
             return _guarded(lambda: open_photo(Path(place).read_bytes()), now)
 
-        def clicked(now: Visit, tool: str, sized: bool, size: float, text: str | None, event: gr.SelectData) -> list[Any]:
+        def clicked(
+            now: Visit, tool: str, sized: bool, size: float, text: str | None, event: gr.SelectData
+        ) -> list[Any]:
             if now.photo is None:
                 return _view(now, "Put in a photo first.")
             x, y = (float(value) for value in event.index)

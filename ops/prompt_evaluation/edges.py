@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import sobel
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from scipy.spatial import cKDTree
 from skimage.morphology import thin
@@ -61,17 +61,19 @@ def count_edges(
     reach = TOLERANCE * float(np.hypot(*strength.shape))
     counts = np.zeros((4, len(thresholds)), np.int64)
     total = sum(int(boundary.sum()) for boundary in boundaries)
-    trees = [_Boundary.of(boundary) for boundary in boundaries]
+    possible = np.argwhere(strength >= thresholds.min())
+    place_of = np.full(strength.shape, -1)
+    place_of[tuple(possible.T)] = np.arange(len(possible))
+    annotators = [_Neighbours.of(possible, np.argwhere(boundary), reach) for boundary in boundaries]
     for index, threshold in enumerate(thresholds):
-        edges = thin(strength >= threshold)
-        rows, columns = np.nonzero(edges)
-        places = np.stack([rows, columns], 1)
-        precise = np.zeros(len(places), bool)
-        for boundary in trees:
-            matched = boundary.matched(places, reach)
+        drawn = np.zeros(len(possible), bool)
+        drawn[place_of[thin(strength >= threshold)]] = True
+        precise = np.zeros(len(possible), bool)
+        for neighbours in annotators:
+            matched = neighbours.matched(drawn)
             counts[0, index] += len(matched)
             precise[matched] = True
-        counts[1:, index] = total, precise.sum(), len(places)
+        counts[1:, index] = total, precise.sum(), drawn.sum()
     return EdgeCounts(*counts)
 
 
@@ -150,24 +152,34 @@ def thin_edges(strength: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Boundary:
-    """One annotator's boundary pixels, ready to be searched."""
+class _Neighbours:
+    """Pairs of a map's possible pixels and one annotator's pixels that are near enough, sorted by the former.
 
-    tree: cKDTree | None
+    Attributes: pixels and drawn, (pairs,) indices of both; possible and count, how many there are of each.
+    """
+
+    pixels: np.ndarray
+    drawn: np.ndarray
+    possible: int
     count: int
 
     @classmethod
-    def of(cls, boundary: np.ndarray) -> _Boundary:
-        places = np.argwhere(boundary)
-        return cls(cKDTree(places) if len(places) else None, len(places))
+    def of(cls, possible: np.ndarray, boundary: np.ndarray, reach: float) -> _Neighbours:
+        if not len(possible) or not len(boundary):
+            return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), len(possible), len(boundary))
+        near = cKDTree(boundary).query_ball_point(possible, reach)
+        pixels = np.repeat(np.arange(len(possible)), [len(found) for found in near])
+        return cls(pixels, np.concatenate(near).astype(np.int64), len(possible), len(boundary))
 
-    def matched(self, places: np.ndarray, reach: float) -> np.ndarray:
-        """Indices of the places (n, 2) that a largest one-to-one matching within `reach` pairs with boundary pixels."""
-        if self.tree is None or not len(places):
+    def matched(self, chosen: np.ndarray) -> np.ndarray:
+        """Indices of the chosen pixels (possible,) bool that a largest one-to-one matching pairs."""
+        kept = chosen[self.pixels]
+        if not kept.any():
             return np.zeros(0, np.int64)
-        near = cKDTree(places).sparse_distance_matrix(self.tree, reach, output_type="coo_matrix")
-        graph = coo_array((np.ones(near.nnz, np.int8), (near.row, near.col)), shape=(len(places), self.count))
-        return np.flatnonzero(maximum_bipartite_matching(graph.tocsr(), perm_type="column") >= 0)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(self.pixels[kept], minlength=self.possible))])
+        ones = np.ones(int(starts[-1]), np.int8)
+        graph = csr_array((ones, self.drawn[kept], starts), shape=(self.possible, self.count))
+        return np.flatnonzero(maximum_bipartite_matching(graph, perm_type="column") >= 0)
 
 
 def _curve(counts: EdgeCounts) -> tuple[np.ndarray, np.ndarray]:

@@ -52,7 +52,7 @@ class Frame:
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
         """Points (..., 2), x and y in pixels of the photo, as float32 pixels of the input."""
         height, width = self.input_size
-        return np.asarray(coords, np.float32) * np.float32([width / self.size[1], height / self.size[0]])
+        return np.asarray(coords, np.float32) * np.array([width / self.size[1], height / self.size[0]], np.float32)
 
     def apply_boxes(self, boxes: np.ndarray) -> np.ndarray:
         """Boxes (..., 4) of left, top, right, bottom likewise."""

@@ -33,7 +33,7 @@ class PromptableLearningSettings(Section):
 PROMPTABLE_LEARNING_PRESETS = {
     "paper": PromptableLearningSettings(training=PROMPTABLE_PRESETS["paper"], generator=GENERATOR_PRESETS["sam"]),
     "small": PromptableLearningSettings(training=PROMPTABLE_PRESETS["small"], generator=GENERATOR_PRESETS["small"]),
-    "demo": PromptableLearningSettings(training=PROMPTABLE_PRESETS["demo"], generator=GENERATOR_PRESETS["small"]),
+    "demo": PromptableLearningSettings(training=PROMPTABLE_PRESETS["demo"], generator=GENERATOR_PRESETS["demo"]),
 }
 
 

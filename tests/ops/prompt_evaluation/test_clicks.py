@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
+from ops.evaluation_history import HistoryEntry, SourceEntry
 from ops.prompt_evaluation.clicks import answer_mask, clicks_needed, next_click, overlap
+from ops.prompt_evaluation.rounds import rounds_of, rounds_table
 from ops.prompt_evaluation.summary import summarise
 from ops.prompt_evaluation.table import comparison_table
 from ops.promptable.predictor import Predictor
@@ -79,3 +83,23 @@ def test_summary_and_table() -> None:
     assert "| 1 click, oracle |" in table
     with pytest.raises(ValueError, match="no mask"):
         summarise([], [], 1)
+
+
+def test_what_each_round_gained() -> None:
+    def entry(day: int, version: str, **numbers: float) -> HistoryEntry:
+        sources = {"promptable_model": SourceEntry(numbers=numbers, made_by=version, versions={})}
+        time = datetime(2026, 1, day, tzinfo=UTC)
+        return HistoryEntry(time=time, run="r", dataset="d", images=1, sources=sources)
+
+    past = [
+        entry(1, "a", oracle=0.4),
+        entry(2, "a", oracle=0.5, **{"AR@1000": 0.2}),
+        entry(3, "b", oracle=0.55, **{"AR@1000": 0.3}),
+    ]
+    rounds = rounds_of(past, "promptable_model", "oracle")
+    assert [(found.version, found.value) for found in rounds] == [("a", 0.5), ("b", 0.55)]
+    assert rounds[0].gain is None
+    assert rounds[1].gain == pytest.approx(0.05)
+    table = rounds_table(past, "promptable_model")
+    assert "| 2 | 2026-01-03 00:00 | b | 30.0 | +10.0 | 55.0 | +5.0 |" in table
+    assert rounds_of(past, "another", "oracle") == []
