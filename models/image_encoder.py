@@ -86,12 +86,11 @@ class SwinPyramid(FeaturePyramid):
 
     def __init__(self, frozen_stages: int = 0) -> None:
         super().__init__()
-        self.body: Any = timm.create_model(
-            _SWIN, pretrained=False, features_only=True, img_size=None, strict_img_size=False
-        )
-        self.channels = tuple(self.body.feature_info.channels())
+        body: Any = timm.create_model(_SWIN, pretrained=False, features_only=True, img_size=None, strict_img_size=False)
+        self.body = body
+        self.channels = tuple(body.feature_info.channels())
         for stage in ("patch_embed", "layers_0", "layers_1", "layers_2", "layers_3")[:frozen_stages]:
-            self.body[stage].requires_grad_(False)
+            body[stage].requires_grad_(False)
 
     def forward(self, pixels: torch.Tensor) -> list[torch.Tensor]:
         return [level.permute(0, 3, 1, 2).contiguous() for level in self.body(pixels)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -47,7 +48,8 @@ def load_official_sam(source: str, device: str | torch.device = "cpu") -> Prompt
 
 def as_promptable(stock: SamModel) -> PromptableModel:
     """A `SamModel` as a promptable model of the same weights."""
-    decoder, prompts = stock.config.mask_decoder_config, stock.config.prompt_encoder_config
+    config: Any = stock.config
+    decoder, prompts = config.mask_decoder_config, config.prompt_encoder_config
     shape = PromptableConfig(
         backbone="official",
         image_size=prompts.image_size,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -28,7 +29,7 @@ def attend_to_own_place(decoder: SamMaskDecoder) -> None:
     """
     transformer = decoder.transformer
     crossings = [transformer.final_attn_token_to_image]
-    for layer in transformer.layers:
+    for layer in _layers(decoder):
         crossings += [layer.cross_attn_token_to_image, layer.cross_attn_image_to_token]
     for attention in crossings:
         nn.init.orthogonal_(attention.q_proj.weight, _SHARPNESS)
@@ -71,7 +72,7 @@ def answer(
     places = positions.flatten(2).transpose(1, 2)
     keys = (embedding.coarse + dense).flatten(2).transpose(1, 2)
     queries = prompt_tokens
-    for layer in decoder.transformer.layers:
+    for layer in _layers(decoder):
         queries, keys = _layer(layer, queries, keys, prompt_tokens, places)
     query = queries + prompt_tokens
     last = decoder.transformer.final_attn_token_to_image
@@ -91,6 +92,10 @@ def draw(decoder: SamMaskDecoder, embedding: ImageEmbedding, answers: Answers, o
     upscaled = decoder.activation(upscaled + embedding.fine[1] if embedding.fine else upscaled)
     weights = torch.stack([decoder.output_hypernetworks_mlps[k](answers.tokens[:, k]) for k in outputs], 1)
     return (weights @ upscaled.flatten(2)).unflatten(2, (4 * height, 4 * width)).float()
+
+
+def _layers(decoder: SamMaskDecoder) -> list[SamTwoWayAttentionBlock]:
+    return [cast(SamTwoWayAttentionBlock, layer) for layer in decoder.transformer.layers]
 
 
 def _layer(

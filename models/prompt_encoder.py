@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import nn
@@ -18,7 +19,8 @@ _STRENGTH = 4.0
 def point_tokens(encoder: SamPromptEncoder, prompts: Prompts) -> torch.Tensor:
     """(N, T, D) tokens of points and box corners; the same as the stock encoder's, box and clicks in one tensor."""
     tokens = encoder.shared_embedding((prompts.points + 0.5) / encoder.input_image_size)
-    kinds = torch.cat([encoder.not_a_point_embed.weight, *(kind.weight for kind in encoder.point_embed)])
+    known = [cast(nn.Embedding, kind).weight for kind in encoder.point_embed]
+    kinds = torch.cat([encoder.not_a_point_embed.weight, *known])
     placed = (prompts.labels != NO_POINT)[..., None]
     return torch.where(placed, tokens, 0) + kinds[prompts.labels + 1]
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,6 +15,7 @@ from torch import nn
 from transformers import SamConfig
 from transformers.models.sam.modeling_sam import SamMaskDecoder, SamMaskEmbedding, SamPromptEncoder
 
+from models.feature_pyramid import FeaturePyramid
 from models.image_encoder import ImageEmbedding, ImageEncoder, build_encoder_pyramid, load_encoder_weights
 from models.prompt_decoder import Answers, answer, attend_to_own_place, draw
 from models.prompt_encoder import GranularityToken, TextToken, cell_positions, dense_tokens, drawing, point_tokens
@@ -40,7 +41,7 @@ class PromptableModel(nn.Module):
     def __init__(self, shape: PromptableConfig, image_encoder: nn.Module | None = None) -> None:
         super().__init__()
         self.shape = shape
-        config = sam_config(shape)
+        config: Any = sam_config(shape)
         self.image_encoder = image_encoder or ImageEncoder(
             build_encoder_pyramid(shape.backbone, shape.frozen_stages), shape.dim, shape.fine_features
         )
@@ -75,7 +76,7 @@ class PromptableModel(nn.Module):
             ValueError: prompts of a kind that this model was not made for.
         """
         encoder = self.prompt_encoder
-        positions = cell_positions(encoder, embedding.coarse.shape[-2:])
+        positions = cell_positions(encoder, (embedding.coarse.shape[2], embedding.coarse.shape[3]))
         dense = dense_tokens(encoder, prompts.masks)
         if self.drawn_embed:
             side = self.shape.image_size
@@ -85,6 +86,11 @@ class PromptableModel(nn.Module):
     def draw(self, embedding: ImageEmbedding, answers: Answers, outputs: Sequence[int]) -> torch.Tensor:
         """Mask logits (N, len(outputs), S / 4, S / 4) float32."""
         return draw(self.mask_decoder, embedding, answers, outputs)
+
+    @property
+    def pyramid(self) -> FeaturePyramid:
+        """The backbone, with self-supervised weights at first; SAM's own encoder has none."""
+        return cast(FeaturePyramid, self.image_encoder.pyramid)
 
     @property
     def device(self) -> torch.device:
@@ -112,7 +118,7 @@ def build_promptable(shape: PromptableConfig, weights: str | None = None) -> Pro
         WeightsUnavailable: the backbone's weights cannot be had; `weights` may name a file or URL.
     """
     model = PromptableModel(shape)
-    load_encoder_weights(model.image_encoder.pyramid, shape.backbone, weights)
+    load_encoder_weights(model.pyramid, shape.backbone, weights)
     return model
 
 

@@ -127,7 +127,9 @@ class AutomaticMaskGenerator:
         """From the frame of a crop to that of the photo."""
         masks = found.masks
         moved = MaskSet.from_crops(
-            size, masks.boxes + np.int32([box[0], box[1], 0, 0]), [masks.crop(index) for index in range(len(masks))]
+            size,
+            masks.boxes + np.array([box[0], box[1], 0, 0], np.int32),
+            [masks.crop(index) for index in range(len(masks))],
         )
         return Candidates(
             moved, found.predicted_iou, found.stability, found.points + box[:2], np.tile(box, (len(found), 1))

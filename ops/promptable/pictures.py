@@ -15,7 +15,7 @@ from ops.training_source import TrainingSource
 if TYPE_CHECKING:
     from models.promptable import PromptableModel
 
-_TINT = np.float32([30, 144, 255])
+_TINT = np.array([30, 144, 255], np.float32)
 _SHARE = 0.55
 _GREEN, _RED, _WHITE = (46, 204, 64), (255, 65, 54), (255, 255, 255)
 _TILE = 220

@@ -57,7 +57,7 @@ class PromptableTask(TrainingTask):
         self._settings = settings
 
     def backbone_parameters(self) -> Iterable[nn.Parameter]:
-        return self._promptable.image_encoder.pyramid.body.parameters()
+        return self._promptable.pyramid.body.parameters()
 
     def batches(self, first_step: int, rank: int, workers: int) -> Iterator[Batch]:
         settings = self._settings
