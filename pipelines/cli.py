@@ -275,6 +275,26 @@ def gc(
 
 
 @app.command()
+def plan(
+    rate: Annotated[float, typer.Option(help="Images a second that one worker labels; unsam status measures it.")],
+    images: Annotated[int | None, typer.Option(min=1, help="How many; 1 %, 10 % and all of SA-1B by default.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Workers side by side: GPUs, or cores.")] = 1,
+    price: Annotated[float, typer.Option(min=0, help="Of an hour of one worker.")] = 0.0,
+    currency: Annotated[str, typer.Option(help="Of the price.")] = "USD",
+    shard_size: ShardSize = 1000,
+    overhead: Annotated[float, typer.Option(min=0, help="Seconds of a run that are not work.")] = 12.0,
+    masks: Annotated[float, typer.Option(min=0, help="Masks of an image.")] = 300.0,
+    mask_bytes: Annotated[float, typer.Option(min=0, help="Bytes of a mask on disk.")] = 620.0,
+    token_bytes: Annotated[float, typer.Option(min=0, help="Bytes of an image's tokens, where they are kept.")] = 0.0,
+) -> None:
+    """Work out time, disk and cost of so many images (docs/operations.md has the arithmetic)."""
+    from pipelines.commands import plan as command
+
+    rates = command.Rates(rate, overhead, masks, mask_bytes, token_bytes, price=price)
+    _exit(command.plan(images, shard_size, workers, rates, currency))
+
+
+@app.command()
 def doctor() -> None:
     """Say what is here: Python, cores, GPU, Ray, weights, home."""
     from pipelines.commands import doctor as command

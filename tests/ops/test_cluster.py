@@ -1,6 +1,7 @@
 """A real cluster of several nodes on this machine: nodes, workers and the head end at the wrong moment."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -11,7 +12,12 @@ from pathlib import Path
 
 import pytest
 
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+QUIET = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+}
 
 NODES = """
 import os, sys, time, ray
