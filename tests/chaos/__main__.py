@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pipelines.process_groups import ended_by_signals
 from tests.chaos.harness import Chaos, run_chaos
 
 
@@ -17,7 +18,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="kept afterwards; a temporary one by default")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="unsam-chaos-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="unsam-chaos-") as scratch, ended_by_signals():
         folder = options.folder or Path(scratch)
         verdict = run_chaos(folder, Chaos(options.shards, options.kills, seed=options.seed))
     killed = ", ".join(f"{count} {part}s" for part, count in verdict.killed.items())

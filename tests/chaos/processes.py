@@ -59,7 +59,7 @@ def ray_head(port: int, scratch: str, token: Mapping[str, str], log: Path) -> St
     options = ["--head", "--block", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
     place = ["--node-ip-address=127.0.0.1", f"--temp-dir={scratch}", "--object-store-memory=200000000"]
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | QUIET | LOOPBACK
-    environment |= token
+    environment |= {"RAY_worker_niceness": "0", **token}
     return Started([ray, "start", *options, *place], environment, log)
 
 
