@@ -40,7 +40,7 @@ test-all: lint
 	$(VENV)/bin/python -m pytest
 
 lock: | $(UV)
-	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --extra dev --extra s3 --quiet --output-file requirements.lock pyproject.toml
+	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --extra dev --extra s3 --extra classes --quiet --output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(TOOLS) report
