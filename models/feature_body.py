@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import timm
@@ -96,13 +97,13 @@ def build_body(name: str, stride: int = 16, pretrained: bool = True, weights: st
     if name in BACKBONES:
         return BackboneBody(load_backbone(name, weights, precision="float32"))
     if name == PACKAGED_CLASSIFIER:
-        network = timm.create_model("tf_efficientnet_lite0", output_stride=stride)
+        network: Any = timm.create_model("tf_efficientnet_lite0", output_stride=stride)
         if pretrained:
             _fill_in_order(network, load_weights(weights or str(packaged_weights(_PACKAGE, _FILE))), name)
         return TimmBody(network)
     try:
         from_timm = pretrained and weights is None
-        network = from_hub(lambda: timm.create_model(name, pretrained=from_timm, output_stride=stride), name)
+        network = from_hub(partial(timm.create_model, name, pretrained=from_timm, output_stride=stride), name)
     except WeightsUnavailable:
         raise
     except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:

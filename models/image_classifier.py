@@ -98,14 +98,13 @@ def build_classifier(
         ValueError: a class map for a body without a head, or with an index that it does not have.
     """
     body = build_body(body_name, stride, weights=weights)
-    mapped = [list((class_map or {}).get(name, ())) for name in classes]
-    rows = tuple(index for index, own in enumerate(mapped) for _ in own or [None])
+    mapped: list[list[int | None]] = [list((class_map or {}).get(name, ())) or [None] for name in classes]
+    rows = tuple(index for index, own in enumerate(mapped) for _ in own)
     model = ImageClassifier(ClassifierShape(body_name, stride, tuple(classes), rows, frozen), body)
     with torch.no_grad():
         model.head.weight.zero_()
         model.head.bias.zero_()
-        if any(mapped):
-            _take_rows(model.head, body, [index for own in mapped for index in own or [None]])
+        _take_rows(model.head, body, [index for own in mapped for index in own])
     return model
 
 
@@ -123,12 +122,13 @@ def load_classifier(path: str | Path, device: str | torch.device = "cpu") -> Ima
 
 
 def _built(shape: dict[str, Any]) -> ImageClassifier:
-    lists = {name: tuple(value) if isinstance(value, list) else value for name, value in shape.items()}
-    known = ClassifierShape(**lists)
+    known = ClassifierShape(**{**shape, "classes": tuple(shape["classes"]), "rows": tuple(shape["rows"])})
     return ImageClassifier(known, build_body(known.body, known.stride, pretrained=False))
 
 
 def _take_rows(head: nn.Linear, body: FeatureBody, indices: Sequence[int | None]) -> None:
+    if not any(index is not None for index in indices):
+        return
     if body.classifier is None:
         raise ValueError("a class map needs a network that is a classifier already")
     weight, bias = body.classifier

@@ -1,4 +1,4 @@
-"""Semantic segmentation: a pretrained body and torchvision's LR-ASPP head (Howard et al. 2019), which two cores train."""
+"""Semantic segmentation: a pretrained body and the LR-ASPP head of torchvision (Howard et al. 2019)."""
 
 from __future__ import annotations
 

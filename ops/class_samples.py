@@ -100,7 +100,8 @@ def collate(samples: Sequence[tuple[np.ndarray, np.ndarray]], waited: float = 0.
 def cut_labels(labels: np.ndarray, window: Window, size: int) -> np.ndarray:
     """The crop's labels, (S, S) uint8, nearest pixels; 255 outside the photo."""
     rows, columns = (
-        np.floor(origin + (np.arange(size) + 0.5) / window.scale).astype(np.int64) for origin in (window.top, window.left)
+        np.floor(origin + (np.arange(size) + 0.5) / window.scale).astype(np.int64)
+        for origin in (window.top, window.left)
     )
     crop = np.full((size, size), IGNORE, np.uint8)
     height, width = int(np.searchsorted(rows, labels.shape[0])), int(np.searchsorted(columns, labels.shape[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,46 +13,69 @@ from stores.shard_group import GroupReader, GroupWriter
 from stores.shard_writer import ShardWriter
 from stores.versions import Versions
 
-LabelLayers = Mapping[str, np.ndarray]
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """Label maps of one image by layer, (H, W) uint8 each, and numbers that say how they came to be."""
+
+    layers: Mapping[str, np.ndarray]
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class LabelShardWriter(ShardWriter):
     """Writes one version of a shard's label maps: `add` images in any order, then `finish`.
 
     Args:
-        layers: their names, the same for every image.
+        layers, counts: names of each, the same for every image.
     """
 
     format = "labels"
 
-    def __init__(self, versions: Versions, version: str, image_keys: Iterable[str], layers: Iterable[str]) -> None:
+    def __init__(
+        self,
+        versions: Versions,
+        version: str,
+        image_keys: Iterable[str],
+        layers: Iterable[str],
+        counts: Iterable[str] = (),
+    ) -> None:
         super().__init__(versions, version, image_keys)
-        self.layers = tuple(layers)
+        self.layers, self.counts = tuple(layers), tuple(counts)
 
-    def add(self, key: str, content: LabelLayers) -> None:
-        """Keep the layers of one image, (H, W) uint8 each.
+    def add(self, key: str, content: LabelledImage) -> None:
+        """Keep the layers and counts of one image.
 
         Raises:
-            ValueError: other layers, types or sizes; the key is not of this shard, or the version is published.
+            ValueError: other layers, counts, types or sizes; the key is not of this shard, or the version is published.
             OutOfSpace: they do not fit; what was added before stays.
         """
-        shapes = {layer.shape for layer in content.values()}
-        wrong = [name for name, layer in content.items() if layer.dtype != np.uint8 or layer.ndim != 2]
-        if tuple(content) != self.layers or len(shapes) != 1 or wrong:
-            raise ValueError(f"labels of {key}: (H, W) uint8 of one size for {self.layers} expected, got {shapes}")
-        self._add(key, dict(content))
+        layers = content.layers
+        shapes = {layer.shape for layer in layers.values()}
+        wrong = [name for name, layer in layers.items() if layer.dtype != np.uint8 or layer.ndim != 2]
+        if tuple(layers) != self.layers or tuple(content.counts) != self.counts or len(shapes) != 1 or wrong:
+            raise ValueError(
+                f"labels of {key}: (H, W) uint8 of one size for {self.layers} and counts {self.counts} expected, "
+                f"got {shapes} for {tuple(layers)} and {tuple(content.counts)}"
+            )
+        counts = {f"count_{name}": np.array(value, np.int64) for name, value in content.counts.items()}
+        self._add(key, {**layers, **counts})
 
     def _write_arrays(self, group: GroupWriter, keys: list[str]) -> None:
         streams = {name: group.stream(name, np.dtype(np.uint8)) for name in self.layers}
         sizes = []
+        counts: dict[str, list[int]] = {f"count_{name}": [] for name in self.counts}
         for key in keys:
             part = self._parts.read(key)
             sizes.append(part[self.layers[0]].shape)
             for name, stream in streams.items():
                 stream.append(part[name].reshape(-1))
+            for name, values in counts.items():
+                values.append(int(part[name]))
         for stream in streams.values():
             stream.close()
         group.column("image_sizes", np.array(sizes, np.int32).reshape(-1, 2))
+        for name, values in counts.items():
+            group.column(name, np.array(values, np.int64))
 
 
 class LabelShardReader:
@@ -100,6 +124,10 @@ class LabelShardReader:
         """Key and layer `name` of every image."""
         for key in self.keys:
             yield key, self.layer(key, name)
+
+    def counts(self, name: str) -> np.ndarray:
+        """One count of every image, (images,) int64, in the order of `keys`."""
+        return self._group.column(f"count_{name}")
 
     def sizes(self) -> np.ndarray:
         """(H, W) of every image, (images, 2) int32, in the order of `keys`."""

@@ -167,7 +167,7 @@ def _coco(place: Location) -> tuple[list[str], dict[str, set[str]]]:
 
 
 def _voc(root: Location, split: str) -> tuple[list[str], dict[str, set[str]]]:
-    """A VOC folder: objects of `Annotations/ID.xml`, or where there are none the labels of `SegmentationClass/ID.png`."""
+    """A VOC folder: objects of `Annotations/ID.xml`, or else labels of `SegmentationClass/ID.png`."""
     documents = {each.name.removesuffix(".xml"): each for each in (root / "Annotations").iterdir()}
     maps = {each.name.removesuffix(".png"): each for each in (root / "SegmentationClass").iterdir()}
     wanted = _voc_split(root, split) if split else sorted(documents or maps)

@@ -12,16 +12,12 @@ from torch.nn import functional
 
 from models.image_classifier import ImageClassifier
 from ops.features import normalise_pixels
-from ops.sepl.class_settings import CamSettings
+from ops.sepl.class_settings import CamSettings, MissingLibrary
 from ops.sepl.walk import affinity_features, scaled_to_one
 
 _MULTIPLE = 32
 _GRID_STRIDE = 8
 Method = Callable[[ImageClassifier, torch.Tensor, Sequence[int]], torch.Tensor]
-
-
-class MissingLibrary(RuntimeError):
-    """A method needs a package that is not installed; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +50,25 @@ def activations(model: ImageClassifier, image: np.ndarray, labels: Sequence[int]
     classes = [label - 1 for label in labels]
     total = torch.zeros((len(classes), *grid))
     for scale in settings.scales:
-        pixels = normalise_pixels(_resized(image, _input_size(image.shape[:2], settings.size, scale))[None]).to(device)
+        pixels = whole_image(image, settings.size, scale).to(device)
         for mirrored in (False, True) if settings.flip else (False,):
             seen = METHODS[settings.method](model, pixels.flip(3) if mirrored else pixels, classes).float().cpu()
-            maps = functional.interpolate(seen.clamp(min=0)[None], grid, mode="bilinear", align_corners=False)[0]
-            total += maps.flip(2) if mirrored else maps
+            resized = functional.interpolate(seen.clamp(min=0)[None], grid, mode="bilinear", align_corners=False)[0]
+            total += resized.flip(2) if mirrored else resized
     with torch.no_grad():
-        features = affinity_features(_of_fine_strides(model, image, size, device), grid)
+        maps = model.body(whole_image(image, settings.size).to(device))
+        features = affinity_features([each.cpu() for each in maps if _is_fine(each, grid)], grid)
     return Activations(tuple(labels), scaled_to_one(total), features)
+
+
+def whole_image(image: np.ndarray, longer: int, scale: float = 1.0) -> torch.Tensor:
+    """Normalised pixels (1, 3, h, w) of a uint8 RGB image whose longer side becomes `longer` times `scale` pixels.
+
+    Both sides become multiples of 32.
+    """
+    height, width = _input_size(image.shape[:2], longer, scale)
+    small = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
+    return normalise_pixels(np.asarray(small)[None])
 
 
 def _plain(model: ImageClassifier, pixels: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
@@ -102,19 +109,12 @@ METHODS: dict[str, Method] = {
 }
 
 
-def _of_fine_strides(
-    model: ImageClassifier, image: np.ndarray, size: tuple[int, int], device: torch.device
-) -> list[torch.Tensor]:
-    """The body's maps of strides 8 and 16."""
-    maps = model.body(normalise_pixels(_resized(image, size)[None]).to(device))
-    return [each.cpu() for each in maps if size[0] // (2 * _GRID_STRIDE) <= each.shape[2] <= size[0] // _GRID_STRIDE]
+def _is_fine(each: torch.Tensor, grid: tuple[int, int]) -> bool:
+    """Whether a map has stride 8 or 16."""
+    return grid[0] // 2 <= each.shape[2] <= grid[0]
 
 
 def _input_size(size: tuple[int, int], longer: int, scale: float) -> tuple[int, int]:
     factor = longer * scale / max(size)
     height, width = (max(_MULTIPLE, round(side * factor / _MULTIPLE) * _MULTIPLE) for side in size)
     return height, width
-
-
-def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BICUBIC))

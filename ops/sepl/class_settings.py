@@ -16,6 +16,10 @@ from ops.training_settings import LoaderSettings, OptimiserSettings, RunSettings
 DEFAULT_CLASS_PRESET = "small"
 
 
+class MissingLibrary(RuntimeError):
+    """A setting needs a package that is not installed; the message says which."""
+
+
 class ClassifierSettings(Section):
     """The network that learns tags, and whose activations say where the classes are."""
 
@@ -58,7 +62,9 @@ class CamSettings(Section):
     walk_power: float = Field(8.0, gt=0, description="exponent of the features' cosine")
     crf: bool = Field(True, description="a dense CRF over the labels")
     crf_size: int = Field(320, ge=32, description="longer side in pixels at which it runs")
-    crf_confidence: float = Field(0.7, gt=0, lt=1, description="probability of a label before its surroundings are seen")
+    crf_confidence: float = Field(
+        0.7, gt=0, lt=1, description="probability of a label before its surroundings are seen"
+    )
     crf_kernels: CrfSettings = CrfSettings()
 
 

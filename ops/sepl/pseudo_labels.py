@@ -60,9 +60,7 @@ def pseudo_labels(
     return PseudoLabels(refined, labels_of(full, seen.labels, settings), heat, empty)
 
 
-def refined_labels(
-    maps: torch.Tensor, labels: tuple[int, ...], image: np.ndarray, settings: CamSettings
-) -> np.ndarray:
+def refined_labels(maps: torch.Tensor, labels: tuple[int, ...], image: np.ndarray, settings: CamSettings) -> np.ndarray:
     """Labels (H, W) uint8 of walked maps (K, h, w), by a CRF on a small copy of the image where it is wanted."""
     if not settings.crf:
         return labels_of(_enlarged(maps, image.shape[:2]), labels, settings)
