@@ -43,7 +43,7 @@ chaos: install
 	$(VENV)/bin/python -m tests.chaos
 
 lock: | $(UV)
-	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --extra dev --extra postgres --extra s3 --quiet --output-file requirements.lock pyproject.toml
+	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --extra dev --extra classes --extra postgres --extra s3 --quiet --output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(TOOLS) report

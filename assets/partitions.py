@@ -8,5 +8,6 @@ ROUNDS = "rounds"
 PLUS = "plus"
 PLUS_ABLATIONS = "plus_ablations"
 EVALUATION = "evaluation"
+CLASSES = "classes"
 GPU_POOL = "gpu"
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)

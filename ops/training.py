@@ -1,4 +1,4 @@
-"""One training loop for every mask model, on one worker or many, with or without Ray (spec 4.2).
+"""One training loop for every model, on one worker or many, with or without Ray (spec 4.2).
 
 Several workers are those of `torch.distributed`, whoever started them: `ops.training_launcher` (Ray Train) or
 `torchrun`. Every random number of a step comes from (seed, step, worker), so that a run that was killed goes on
@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -20,13 +20,21 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.backbone import resolve_precision
 from ops.checkpoints import Checkpoint, Checkpoints, optimiser_tensors, restore_optimiser
-from ops.mask_loader import Batch
 from ops.mask_losses import LossTerms
 from ops.optimisation import TrainingDiverged, apply_gradient, build_optimiser, rate_factor, set_rate
 from ops.training_log import Entry, TrainingLog
-from ops.training_settings import FREE_TO_CHANGE, TrainingSettings
+from ops.training_settings import FREE_TO_CHANGE, RunSettings
 
 _SEED_STRIDE = 1_000_003
+
+
+class TimedBatch(Protocol):
+    """What a step learns from."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which the loop had to wait for it."""
+        ...
 
 
 class TrainingTask(Protocol):
@@ -42,11 +50,11 @@ class TrainingTask(Protocol):
         """Parameters that learn at the backbone's slower rate."""
         ...
 
-    def batches(self, first_step: int, rank: int, workers: int) -> Iterator[Batch]:
+    def batches(self, first_step: int, rank: int, workers: int) -> Iterator[TimedBatch]:
         """This worker's batches from a step on, endless."""
         ...
 
-    def loss(self, model: nn.Module, batch: Batch, generator: torch.Generator, dtype: torch.dtype) -> LossTerms:
+    def loss(self, model: nn.Module, batch: Any, generator: torch.Generator, dtype: torch.dtype) -> LossTerms:
         """The loss of a batch by `model` (`self.model`, perhaps wrapped), its forward pass in `dtype`."""
         ...
 
@@ -67,7 +75,7 @@ class TrainingResult:
 @dataclass
 class _Run:
     task: TrainingTask
-    settings: TrainingSettings
+    settings: RunSettings
     optimiser: torch.optim.Optimizer
     average: AveragedModel | None
     step: int = 0
@@ -77,7 +85,7 @@ class _Run:
 
 def train(
     task: TrainingTask,
-    settings: TrainingSettings,
+    settings: RunSettings,
     folder: str | Path,
     *,
     shown: bool = True,
@@ -122,13 +130,13 @@ def worker_place() -> tuple[int, int]:
     return 0, 1
 
 
-def step_generator(settings: TrainingSettings, step: int, rank: int, device: torch.device) -> torch.Generator:
+def step_generator(settings: RunSettings, step: int, rank: int, device: torch.device) -> torch.Generator:
     """The random numbers of one worker's step."""
     seed = (settings.seed * _SEED_STRIDE + step) * _SEED_STRIDE + rank
     return torch.Generator(device).manual_seed(seed % 2**63)
 
 
-def _start(task: TrainingTask, settings: TrainingSettings, checkpoints: Checkpoints) -> tuple[_Run, list[Entry]]:
+def _start(task: TrainingTask, settings: RunSettings, checkpoints: Checkpoints) -> tuple[_Run, list[Entry]]:
     optimiser = build_optimiser(task.model, task.backbone_parameters(), settings.optimiser, settings.batch)
     decay = settings.optimiser.ema_decay
     average = AveragedModel(task.model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
@@ -146,7 +154,7 @@ def _start(task: TrainingTask, settings: TrainingSettings, checkpoints: Checkpoi
     return run, saved.notes["history"]
 
 
-def _step(run: _Run, wrapped: nn.Module, batch: Batch, log: TrainingLog, rank: int) -> None:
+def _step(run: _Run, wrapped: nn.Module, batch: TimedBatch, log: TrainingLog, rank: int) -> None:
     settings = run.settings
     device = next(wrapped.parameters()).device
     set_rate(run.optimiser, rate_factor(run.step, settings.steps, settings.optimiser))

@@ -58,11 +58,9 @@ class OptimiserSettings(Section):
     ema_decay: float | None = Field(default=None, description="predict with a moving average of the weights")
 
 
-class TrainingSettings(Section):
-    """One training run."""
+class RunSettings(Section):
+    """One run of the trainer, whatever learns."""
 
-    model: WholeImageConfig = WholeImageConfig()
-    loss: LossSettings = LossSettings()
     loader: LoaderSettings = LoaderSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
     batch: int = Field(default=16, ge=1, description="images a step, over all workers")
@@ -73,6 +71,13 @@ class TrainingSettings(Section):
     keep_checkpoints: int = Field(default=2, ge=1)
     log_every: int = Field(default=20, ge=1)
     max_skipped: int = Field(default=10, ge=1, description="steps in a row without a finite gradient before giving up")
+
+
+class TrainingSettings(RunSettings):
+    """One training run of a mask model."""
+
+    model: WholeImageConfig = WholeImageConfig()
+    loss: LossSettings = LossSettings()
 
 
 class PredictionSettings(Section):

@@ -5,9 +5,6 @@ Light to import: only what trains waits the seconds that importing `transformers
 
 from __future__ import annotations
 
-import json
-import shutil
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,16 +18,15 @@ from ops.settings import LimitSettings
 from ops.stages import Provenance, Say
 from ops.training import TrainingResult, train, worker_place
 from ops.training_launcher import Workers, launch
-from ops.training_log import HISTORY, Entry
+from ops.training_log import Entry
+from ops.training_publication import history_of, publish_trained
 from ops.training_settings import FREE_TO_CHANGE, TrainingSettings
-from stores.home import DEFAULT_HOME, Home
+from stores.home import Home
 from stores.location import Location
 from stores.versions import version_of
 
 if TYPE_CHECKING:
     from models.whole_image import WholeImageModel
-
-_CONTENT = "trained"
 
 
 @dataclass(frozen=True)
@@ -141,60 +137,33 @@ def train_stage(home: Home, provenance: Provenance, learning: Learning, log: Say
         UnfitLabels: there is no image among the labels.
         TrainingDiverged, UnfitSource, NotEnoughWorkers: as the trainer; checkpoints stay for the next run.
     """
-    begun = time.perf_counter()
     asset, version = provenance["asset"], version_of(provenance)
-    versions = home.versions_of(asset)
     labels = provenance["labels"]
     images = len(ShardLabels(home, labels["asset"], labels["versions"], learning.settings.limits))
     if not images:
         shards = len(labels["versions"])
         raise UnfitLabels(f"nothing to train {asset} on: {labels['asset']} of {shards} shards holds no image")
     settings = learning.settings.training_of(asset)
-    if versions.is_complete(version):
-        versions.rollback(version)
-        return TrainingReport(version, True, images, settings.steps, 0.0, history_of(home, asset, version))
-    folder = _working_folder(home, asset, version)
     initial = provenance["inputs"].get("round1_model")
-    job = TrainingJob(
-        home=home,
-        labels=labels["asset"],
-        versions=labels["versions"],
-        settings=settings,
-        limits=learning.settings.limits,
-        fingerprint=version,
-        folder=str(folder),
-        initial=model_location(home, "round1_model", initial) if initial else None,
-        weights=learning.settings.weights,
-        log=log if learning.workers == 1 else None,
-    )
-    if learning.workers == 1:
-        job()
-    else:
-        gpus = 1 if torch.cuda.is_available() else 0
-        launch(job, Workers(count=learning.workers, gpus=gpus), folder / "ray")
-    _keep(folder, versions.location(version) / _CONTENT)
-    versions.publish(version, provenance, content=_CONTENT)
-    shutil.rmtree(folder)
-    seconds = time.perf_counter() - begun
-    return TrainingReport(version, False, images, settings.steps, seconds, history_of(home, asset, version))
 
+    def work(folder: Path) -> None:
+        job = TrainingJob(
+            home=home,
+            labels=labels["asset"],
+            versions=labels["versions"],
+            settings=settings,
+            limits=learning.settings.limits,
+            fingerprint=version,
+            folder=str(folder),
+            initial=model_location(home, "round1_model", initial) if initial else None,
+            weights=learning.settings.weights,
+            log=log if learning.workers == 1 else None,
+        )
+        if learning.workers == 1:
+            job()
+        else:
+            gpus = 1 if torch.cuda.is_available() else 0
+            launch(job, Workers(count=learning.workers, gpus=gpus), folder / "ray")
 
-def history_of(home: Home, asset: str, version: str | None = None) -> list[Entry]:
-    """The loss history of a published model."""
-    return json.loads((home.versions_of(asset).content(version) / HISTORY).read_bytes())
-
-
-def _working_folder(home: Home, asset: str, version: str) -> Path:
-    """Where checkpoints lie until the model is there; a folder of this machine where the home is remote."""
-    if home.location.is_local:
-        return home.versions_of(asset).location(version).local_path / "training"
-    return Path(DEFAULT_HOME) / "training" / asset / version
-
-
-def _keep(folder: Path, place: Location) -> None:
-    """Copy the model, its history and its TensorBoard events."""
-    for path in [folder / MODEL_FILE, folder / HISTORY, *sorted((folder / "tensorboard").iterdir())]:
-        target = place
-        for part in path.relative_to(folder).parts:
-            target = target / part
-        target.write_bytes(path.read_bytes())
+    reused, seconds = publish_trained(home, provenance, work)
+    return TrainingReport(version, reused, images, settings.steps, seconds, history_of(home, asset, version))

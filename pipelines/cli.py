@@ -226,6 +226,58 @@ def evaluate(
 
 
 @app.command()
+def tags(
+    file: Annotated[str, typer.Argument(help="CSV image,label; COCO annotations; or a VOC folder.")],
+    format: Annotated[str, typer.Option(help="csv, coco or voc.")] = "csv",
+    classes: Annotated[
+        str, typer.Option(help="Names between commas in the order of their labels, or: voc. All by default.")
+    ] = "",
+    split: Annotated[str, typer.Option(help="Of a VOC folder, such as trainval.")] = "",
+) -> None:
+    """Say which classes each photo shows: image-level tags for `unsam classes`."""
+    from pipelines.commands import classes as command
+
+    _exit(command.tags(file, format, classes, split))
+
+
+@app.command()
+def classes(
+    shards: Annotated[list[str] | None, typer.Option(help="Labelled shards, between commas; all by default.")] = None,
+    preset: Annotated[str, typer.Option(help="Settings to start from: small or demo.")] = "small",
+    config: ConfigFile = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting: sepl=code, masks=sam.json.")
+    ] = None,
+    learn_from: Annotated[
+        list[str] | None, typer.Option(help="Shards that both networks learn from; those of --shards by default.")
+    ] = None,
+    semantic: Annotated[bool, typer.Option(help="Train a segmentation network on the result too.")] = True,
+    force: Force = False,
+) -> None:
+    """From tags to the class of each pixel: classifier, activations, repair with masks (SEPL), segmentation."""
+    from pipelines.commands import classes as command
+
+    request = command.class_request(preset, config, overrides or [], force)
+    _exit(command.classes(request, _names(shards), _names(learn_from), semantic))
+
+
+@app.command()
+def evaluate_classes(
+    truth: Annotated[str, typer.Argument(help="COCO annotations, or a folder of label maps NAME.png.")],
+    shards: Annotated[list[str] | None, typer.Option(help="Shards to score, between commas; all by default.")] = None,
+    masks: Annotated[
+        list[str] | None, typer.Option(help="Assets or files of masks to compare, between commas.")
+    ] = None,
+    most_masks: Annotated[int | None, typer.Option(min=1, help="The best so many masks of a photo.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Folder for a page with pictures.")] = None,
+) -> None:
+    """Mean IoU of class labels at each stage: activations, refined, repaired by each preset, segmentation."""
+    from pipelines.commands import evaluate_classes as command
+
+    _exit(command.evaluate_classes(truth, _names(shards), _names(masks), most_masks, page))
+
+
+@app.command()
 def relabel(
     labels: Annotated[str, typer.Argument(help="Folder of label maps, NAME.png: 0 background, 255 no class.")],
     masks: Annotated[str, typer.Argument(help="Folder NAME/*.png of binary masks, of NAME.json, or a COCO file.")],

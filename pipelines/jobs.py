@@ -76,6 +76,30 @@ predict_ablations = dg.define_asset_job(
     description="What the models of the ablations find in a shard.",
 )
 
+train_classifier = dg.define_asset_job(
+    "train_classifier",
+    selection=dg.AssetSelection.assets("image_classifier"),
+    description="A classifier of the tags of the chosen shards, or of all.",
+)
+
+label_classes = dg.define_asset_job(
+    "label_classes",
+    selection=dg.AssetSelection.assets("cam_labels", "sepl_labels"),
+    description="From tags to the class of each pixel, repaired with masks, a shard a run.",
+)
+
+train_semantic = dg.define_asset_job(
+    "train_semantic",
+    selection=dg.AssetSelection.assets("semantic_model"),
+    description="A segmentation network from the repaired labels.",
+)
+
+predict_classes = dg.define_asset_job(
+    "predict_classes",
+    selection=dg.AssetSelection.assets("semantic_labels"),
+    description="What the segmentation network says of a shard.",
+)
+
 JOBS = [
     label_shards,
     train_round1,
@@ -89,4 +113,8 @@ JOBS = [
     train_ablations,
     predict_ablations,
     evaluate,
+    train_classifier,
+    label_classes,
+    train_semantic,
+    predict_classes,
 ]

@@ -13,6 +13,7 @@ from ops.evaluation_request import EvaluationRequest
 from ops.fanout import Fanout
 from ops.learning import DEFAULT_LEARNING_PRESET, Learning, resolve_learning
 from ops.presets import DEFAULT_PRESET, Labelling, resolve_settings
+from ops.sepl.class_settings import DEFAULT_CLASS_PRESET, ClassRequest, resolve_classes
 from stores.home import Home
 
 
@@ -50,6 +51,20 @@ class LearningResource(dg.ConfigurableResource[Learning]):
     def create_resource(self, context: dg.InitResourceContext) -> Learning:
         settings = resolve_learning(self.preset, self.settings, self.overrides)
         return Learning(settings, tuple(self.shards), self.workers, self.force)
+
+
+class ClassesResource(dg.ConfigurableResource[ClassRequest]):
+    """How classes are found from tags; the launchpad, schedules and sensors may change it in the run's config."""
+
+    preset: str = Field(default=DEFAULT_CLASS_PRESET, description="small or demo (ops/sepl/class_settings.py)")
+    settings: dict[str, Any] = Field(default_factory=dict, description="what differs, as {sepl: {rule: or}}")
+    overrides: list[str] = Field(default_factory=list, description="single values, such as sepl=code")
+    shards: list[str] = Field(default_factory=list, description="to learn from; empty takes all")
+    force: bool = Field(default=False, description="compute again what is fresh")
+
+    def create_resource(self, context: dg.InitResourceContext) -> ClassRequest:
+        settings = resolve_classes(self.preset, self.settings, self.overrides)
+        return ClassRequest(settings, tuple(self.shards), self.force)
 
 
 class EvaluationResource(dg.ConfigurableResource[EvaluationRequest]):

@@ -19,6 +19,9 @@ _KIND_OF = {
     "dino_features": "features",
     "round1_model": "models",
     "unsam_model": "models",
+    "image_tags": "manifests",
+    "image_classifier": "models",
+    "semantic_model": "models",
 }
 
 
