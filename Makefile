@@ -5,7 +5,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 
-.PHONY: install demo test test-all lint lock ui clean
+.PHONY: install demo test test-all chaos lint lock ui clean
 
 install: $(STAMP)
 
@@ -39,8 +39,11 @@ test: lint
 test-all: lint
 	$(VENV)/bin/python -m pytest
 
+chaos: install
+	$(VENV)/bin/python -m tests.chaos
+
 lock: | $(UV)
-	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --extra dev --extra s3 --quiet --output-file requirements.lock pyproject.toml
+	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --extra dev --extra classes --extra postgres --extra s3 --quiet --output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(TOOLS) report

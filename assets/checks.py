@@ -24,23 +24,24 @@ HUMAN_CHECKS = tuple(name for name in TREE_CHECKS if name != "count_within_bound
 _SHOWN = 20
 
 
-def _specs(asset: str, names: Iterable[str]) -> list[dg.AssetCheckSpec]:
+def specs(asset: str, names: Iterable[str]) -> list[dg.AssetCheckSpec]:
+    """Blocking checks of an asset that has a partition for each shard."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [dg.AssetCheckSpec(name, asset=asset, blocking=True, partitions_def=SHARDS) for name in names]
 
 
-@dg.multi_asset_check(name="shard_manifest_checks", specs=_specs("shard_manifest", MANIFEST_CHECKS))
+@dg.multi_asset_check(name="shard_manifest_checks", specs=specs("shard_manifest", MANIFEST_CHECKS))
 def shard_manifest_checks(
     context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home], shard_manifest: str
 ) -> Iterator[dg.AssetCheckResult]:
     """At least one image of the shard can be used."""
     shard = context.partition_key
     problems = check_manifest(open_manifest(home, shard, shard_manifest))
-    yield from _gate("shard_manifest", manifest_versions(home, shard), shard_manifest, problems)
+    yield from gate("shard_manifest", manifest_versions(home, shard), shard_manifest, problems)
 
 
-@dg.multi_asset_check(name="dino_features_checks", specs=_specs("dino_features", FEATURE_CHECKS))
+@dg.multi_asset_check(name="dino_features_checks", specs=specs("dino_features", FEATURE_CHECKS))
 def dino_features_checks(
     context: dg.AssetCheckExecutionContext,
     home: dg.ResourceParam[Home],
@@ -51,10 +52,10 @@ def dino_features_checks(
     shard = context.partition_key
     versions = home.versions("features", "dino_features", shard)
     statistics = stored_statistics(versions, dino_features, source_of(home, shard), labelling.settings)
-    yield from _gate("dino_features", versions, dino_features, check_features(statistics))
+    yield from gate("dino_features", versions, dino_features, check_features(statistics))
 
 
-@dg.multi_asset_check(name="ncut_masks_checks", specs=_specs("ncut_masks", FLAT_CHECKS))
+@dg.multi_asset_check(name="ncut_masks_checks", specs=specs("ncut_masks", FLAT_CHECKS))
 def ncut_masks_checks(
     context: dg.AssetCheckExecutionContext,
     home: dg.ResourceParam[Home],
@@ -66,7 +67,7 @@ def ncut_masks_checks(
     yield from _gate_masks("ncut_masks", masks, FLAT_CHECKS, divide_bound(labelling.settings))
 
 
-@dg.multi_asset_check(name="hierarchical_masks_checks", specs=_specs("hierarchical_masks", TREE_CHECKS))
+@dg.multi_asset_check(name="hierarchical_masks_checks", specs=specs("hierarchical_masks", TREE_CHECKS))
 def hierarchical_masks_checks(
     context: dg.AssetCheckExecutionContext,
     home: dg.ResourceParam[Home],
@@ -78,7 +79,7 @@ def hierarchical_masks_checks(
     yield from _gate_masks("hierarchical_masks", masks, TREE_CHECKS, hierarchy_bound(labelling.settings))
 
 
-@dg.multi_asset_check(name="round1_masks_checks", specs=_specs("round1_masks", TREE_CHECKS))
+@dg.multi_asset_check(name="round1_masks_checks", specs=specs("round1_masks", TREE_CHECKS))
 def round1_masks_checks(
     context: dg.AssetCheckExecutionContext,
     home: dg.ResourceParam[Home],
@@ -90,7 +91,7 @@ def round1_masks_checks(
     yield from _gate_masks("round1_masks", masks, TREE_CHECKS, learning.settings.prediction.max_masks)
 
 
-@dg.multi_asset_check(name="round2_labels_checks", specs=_specs("round2_labels", TREE_CHECKS))
+@dg.multi_asset_check(name="round2_labels_checks", specs=specs("round2_labels", TREE_CHECKS))
 def round2_labels_checks(
     context: dg.AssetCheckExecutionContext,
     home: dg.ResourceParam[Home],
@@ -101,7 +102,7 @@ def round2_labels_checks(
     yield from _gate_masks("round2_labels", masks, TREE_CHECKS, merge_bound(home, masks, context.partition_key))
 
 
-@dg.multi_asset_check(name="unsam_masks_checks", specs=_specs("unsam_masks", TREE_CHECKS))
+@dg.multi_asset_check(name="unsam_masks_checks", specs=specs("unsam_masks", TREE_CHECKS))
 def unsam_masks_checks(
     context: dg.AssetCheckExecutionContext,
     home: dg.ResourceParam[Home],
@@ -113,7 +114,7 @@ def unsam_masks_checks(
     yield from _gate_masks("unsam_masks", masks, TREE_CHECKS, learning.settings.prediction.max_masks)
 
 
-@dg.multi_asset_check(name="sa1b_masks_checks", specs=_specs("sa1b_masks", HUMAN_CHECKS))
+@dg.multi_asset_check(name="sa1b_masks_checks", specs=specs("sa1b_masks", HUMAN_CHECKS))
 def sa1b_masks_checks(
     context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home], sa1b_masks: str
 ) -> Iterator[dg.AssetCheckResult]:
@@ -122,7 +123,7 @@ def sa1b_masks_checks(
     yield from _gate_masks("sa1b_masks", masks, HUMAN_CHECKS, 0)
 
 
-@dg.multi_asset_check(name="plus_labels_checks", specs=_specs("plus_labels", TREE_CHECKS))
+@dg.multi_asset_check(name="plus_labels_checks", specs=specs("plus_labels", TREE_CHECKS))
 def plus_labels_checks(
     context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home], plus_labels: str
 ) -> Iterator[dg.AssetCheckResult]:
@@ -131,7 +132,7 @@ def plus_labels_checks(
     yield from _gate_masks("plus_labels", masks, TREE_CHECKS, merge_bound(home, masks, context.partition_key))
 
 
-@dg.multi_asset_check(name="unsam_plus_masks_checks", specs=_specs("unsam_plus_masks", TREE_CHECKS))
+@dg.multi_asset_check(name="unsam_plus_masks_checks", specs=specs("unsam_plus_masks", TREE_CHECKS))
 def unsam_plus_masks_checks(
     context: dg.AssetCheckExecutionContext,
     home: dg.ResourceParam[Home],
@@ -158,10 +159,10 @@ def auto_masks_checks(
 def _gate_masks(
     asset: str, masks: MaskShardReader, names: Iterable[str], most_masks: int
 ) -> Iterator[dg.AssetCheckResult]:
-    yield from _gate(asset, masks.versions, masks.version, check_shard(masks, names, most_masks))
+    yield from gate(asset, masks.versions, masks.version, check_shard(masks, names, most_masks))
 
 
-def _gate(
+def gate(
     asset: str, versions: Versions, version: str, problems: Mapping[str, Sequence[str]]
 ) -> Iterator[dg.AssetCheckResult]:
     """One result a check: passed where it has no problems, else with the first of them."""

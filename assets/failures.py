@@ -10,9 +10,14 @@ from ops.ground_truth import DatasetError
 from ops.label_shards import UnfitLabels
 from ops.metrics import MismatchedImages
 from ops.optimisation import TrainingDiverged
+from ops.presets import SettingsError
+from ops.sepl.class_settings import MissingLibrary
 from ops.training import ForeignCheckpoint
 from ops.training_launcher import NotEnoughWorkers
 from ops.training_source import UnfitSource
+from stores.annotations import BadAnnotations
+from stores.tags import BadTags
+from stores.versions import NoVersion
 
 _EXPLAINED = (
     WeightsUnavailable,
@@ -23,6 +28,11 @@ _EXPLAINED = (
     UnfitSource,
     DatasetError,
     MismatchedImages,
+    BadTags,
+    BadAnnotations,
+    MissingLibrary,
+    NoVersion,
+    SettingsError,
 )
 
 

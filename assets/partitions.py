@@ -11,5 +11,6 @@ PROMPTABLE = "promptable"
 EVALUATION = "evaluation"
 PROMPT_EVALUATION = "prompt_evaluation"
 DATA_ENGINE = "data_engine"
+CLASSES = "classes"
 GPU_POOL = "gpu"
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)

@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 OFFLINE_BACKBONE = "augnet_resnet50"
 _WRAPPERS = ("state_dict", "teacher", "student", "model")
 _PREFIXES = ("module.", "backbone.", "pre.")
+Fetched = TypeVar("Fetched")
 
 
 class WeightsUnavailable(RuntimeError):
@@ -61,7 +63,7 @@ def state_hash(state: Mapping[str, torch.Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
-def from_hub(fetch: Callable[[], dict[str, torch.Tensor]], name: str) -> dict[str, torch.Tensor]:
+def from_hub(fetch: Callable[[], Fetched], name: str) -> Fetched:
     """Run `fetch`, a download of the weights `name`; a network error becomes one line with the offline choice.
 
     Raises:

@@ -20,6 +20,7 @@ from typing import Any
 
 from ops.ledger import PATIENCE, Ledger, Outcome, Ticket, WorkersKeepDying
 from ops.pool_actor import PoolActor, Worker, attempt
+from ops.shipped_code import shipped_code
 
 __all__ = ["Fanout", "FanoutError", "Outcome", "WorkersKeepDying", "usable_cores"]
 
@@ -143,7 +144,12 @@ class Fanout:
             if ray.is_initialized():
                 return
             if self.address:
-                ray.init(address=self.address, log_to_driver=False, logging_level=logging.CRITICAL)
+                ray.init(
+                    address=self.address,
+                    runtime_env=shipped_code(),
+                    log_to_driver=False,
+                    logging_level=logging.CRITICAL,
+                )
                 return
             self._scratch = tempfile.mkdtemp(prefix="unsam-ray-")
             ray.init(
@@ -215,6 +221,7 @@ class _Run:
             ray.exceptions.WorkerCrashedError,
             ray.exceptions.OutOfMemoryError,
             ray.exceptions.ObjectLostError,
+            ray.exceptions.NodeDiedError,
         )
         self.recipe = ray.put((job.factory, None if job.finish_apart else job.finish))
         self.finish = ray.put(job.finish)
@@ -229,7 +236,7 @@ class _Run:
             if due := list(self.ledger.due()):
                 yield from due
                 continue
-            if not (waiting := self._waiting()):
+            if not (waiting := self._waiting()) or self._idle():
                 return
             before = self.ledger.settled
             self._answer(self.ray.wait(waiting, num_returns=1)[0][0])
@@ -248,6 +255,10 @@ class _Run:
     def _waiting(self) -> list[Any]:
         starting = [seat.starting for seat in self.seats if seat.starting is not None]
         return starting + [seat.calls[0][1] for seat in self.seats if seat.calls] + list(self.finishing)
+
+    def _idle(self) -> bool:
+        """Whether nothing is left but actors that start: on a cluster that has shrunk some never will."""
+        return not self.finishing and not any(seat.calls for seat in self.seats) and self.ledger.is_exhausted()
 
     def _answer(self, ready: Any) -> None:
         if ready in self.finishing:

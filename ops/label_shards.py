@@ -19,6 +19,7 @@ from stores.shards import ShardReader
 from stores.versions import NoVersion
 
 _NAMED = 5
+_OF_ALL_SHARDS = ("image_tags", "image_classifier")
 
 
 class UnfitLabels(RuntimeError):
@@ -74,11 +75,11 @@ def _outdated(home: Home, asset: str, shard: str) -> Iterator[str]:
     """Why the current version does not follow from what is current before it."""
     inputs: Mapping[str, str] = home.versions_of(asset, shard).provenance().get("inputs", {})
     for name, version in inputs.items():
-        is_model = name.endswith("_model")
-        current = home.versions_of(name, None if is_model else shard).current()
+        of_all = name.endswith("_model") or name in _OF_ALL_SHARDS
+        current = home.versions_of(name, None if of_all else shard).current()
         if current != version:
             yield f"its {asset} was made from {name} {version}, which is now {current}"
-        elif not is_model:
+        elif not of_all:
             yield from _outdated(home, name, shard)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 STRIKES = 2
@@ -53,7 +54,7 @@ class Ledger:
     """
 
     def __init__(self, items: Iterable[Any], window: int, ordered: bool, patience: int = PATIENCE) -> None:
-        self._tickets = (Ticket(index, item) for index, item in enumerate(items))
+        self._tickets: Iterator[Ticket] = (Ticket(index, item) for index, item in enumerate(items))
         self._window = window
         self._ordered = ordered
         self._patience = patience
@@ -72,6 +73,15 @@ class Ledger:
             return None
         self._open += 1
         return ticket
+
+    def is_exhausted(self) -> bool:
+        """Whether every item is settled and taken; looks one item ahead."""
+        if self._open or self._done or self._again:
+            return False
+        if (ticket := next(self._tickets, None)) is None:
+            return True
+        self._tickets = chain([ticket], self._tickets)
+        return False
 
     def settle(self, ticket: Ticket, value: Any = None, reason: str | None = None) -> None:
         """The item is done, or quarantined for `reason`."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +11,9 @@ from PIL import Image
 
 from ops.bit_targets import BitTargets
 from ops.features import IMAGENET_MEAN, normalise_pixels
+from ops.sample_loader import SampleLoader
 from ops.training_settings import LoaderSettings
-from ops.training_source import TrainingSource, UnfitSource
+from ops.training_source import TrainingSource
 from stores.masks import MaskSet
 
 _PADDING = tuple(round(255 * mean) for mean in IMAGENET_MEAN)
@@ -58,11 +56,8 @@ class Window:
     mirrored: bool
 
 
-class MaskLoader:
-    """Batches of one worker, in an order that only the seed decides; `batches(step)` goes on anywhere in it.
-
-    Every epoch is a new permutation of the source, dealt out to the workers in turn. Samples are prepared by threads:
-    decoding, resizing and bit packing release the interpreter lock.
+class MaskLoader(SampleLoader[Sample, Batch]):
+    """Batches of crops with their masks; see `SampleLoader`.
 
     Args:
         source: photos and masks.
@@ -78,42 +73,11 @@ class MaskLoader:
     def __init__(
         self, source: TrainingSource, settings: LoaderSettings, batch: int, seed: int, rank: int = 0, workers: int = 1
     ) -> None:
-        if not len(source):
-            raise UnfitSource("no photos to train on: the source is empty")
-        self._source = source
-        self._settings = settings
-        self._batch = batch
-        self._seed = seed
-        self._rank = rank
-        self._workers = workers
+        def cut(index: int, generator: np.random.Generator) -> Sample:
+            image, masks = source[index]
+            return cut_sample(image, masks, settings, generator)
 
-    def batches(self, first_step: int = 0) -> Iterator[Batch]:
-        """Endless batches from `first_step` on, each prepared while the ones before it are used."""
-        with ThreadPoolExecutor(self._settings.workers, thread_name_prefix="samples") as pool:
-            ahead: deque[list[Future[Sample]]] = deque()
-            step = first_step
-            try:
-                while True:
-                    while len(ahead) <= self._settings.prefetch:
-                        ahead.append([pool.submit(self._sample, place) for place in self._places(step)])
-                        step += 1
-                    start = time.perf_counter()
-                    samples = [job.result() for job in ahead.popleft()]
-                    yield collate(samples, time.perf_counter() - start)
-            finally:
-                for job in (job for jobs in ahead for job in jobs):
-                    job.cancel()
-
-    def _places(self, step: int) -> list[int]:
-        """Positions in the endless order that this worker's batch takes at `step`."""
-        first = step * self._batch * self._workers
-        return [first + self._rank + i * self._workers for i in range(self._batch)]
-
-    def _sample(self, place: int) -> Sample:
-        epoch, position = divmod(place, len(self._source))
-        order = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self._source))
-        image, masks = self._source[int(order[position])]
-        return cut_sample(image, masks, self._settings, np.random.default_rng((self._seed, 1, place)))
+        super().__init__(len(source), cut, collate, settings, batch, seed, rank, workers)
 
 
 def collate(samples: Sequence[Sample], waited: float = 0.0) -> Batch:

@@ -6,6 +6,8 @@ Light to import: only what loads a model waits the seconds that importing `trans
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,9 +40,17 @@ def load_model(place: Location, device: str | torch.device = "cpu") -> WholeImag
     """
     from models.whole_image import load_whole_image
 
+    with local_copy(place) as path:
+        return load_whole_image(path, device)
+
+
+@contextmanager
+def local_copy(place: Location) -> Iterator[Path]:
+    """The path of a model's file on this machine, fetched for this moment where it is remote."""
     if place.is_local:
-        return load_whole_image(place.local_path, device)
+        yield place.local_path
+        return
     with tempfile.TemporaryDirectory(prefix="unsam-model-") as folder:
         path = Path(folder) / MODEL_FILE
         path.write_bytes(place.read_bytes())
-        return load_whole_image(path, device)
+        yield path

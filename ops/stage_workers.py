@@ -14,6 +14,7 @@ from ops.settings import BackboneSettings, LabelSettings, LimitSettings
 from stores.annotations import BadAnnotations
 from stores.feature_store import FeatureShardReader
 from stores.images import UnreadableImage, decode_image
+from stores.label_map_store import LabelledImage
 from stores.mask_store import MaskShardReader
 from stores.masks import MaskSet
 from stores.shards import MissingMember, ShardReader, ShardSource
@@ -29,11 +30,11 @@ class Made:
     """What was made of one image, and the seconds that each phase took.
 
     Attributes:
-        content: its masks, or its tokens (h, w, C).
+        content: its masks, its tokens (h, w, C), or its label maps.
         seconds: by phase.
     """
 
-    content: MaskSet | np.ndarray
+    content: MaskSet | np.ndarray | LabelledImage
     seconds: dict[str, float]
 
 

@@ -1,4 +1,4 @@
-"""One training loop for every mask model, on one worker or many, with or without Ray (spec 4.2).
+"""One training loop for every model, on one worker or many, with or without Ray (spec 4.2).
 
 Several workers are those of `torch.distributed`, whoever started them: `ops.training_launcher` (Ray Train) or
 `torchrun`. Every random number of a step comes from (seed, step, worker), so that a run that was killed goes on
@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -20,13 +20,21 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.backbone import resolve_precision
 from ops.checkpoints import Checkpoint, Checkpoints, optimiser_tensors, restore_optimiser
-from ops.mask_loader import Batch
 from ops.mask_losses import LossTerms
 from ops.optimisation import TrainingDiverged, apply_gradient, build_optimiser, rate_factor, set_rate
 from ops.training_log import Entry, TrainingLog
 from ops.training_settings import FREE_TO_CHANGE, RunSettings
 
 _SEED_STRIDE = 1_000_003
+
+
+class TimedBatch(Protocol):
+    """What a step learns from."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which the loop had to wait for it."""
+        ...
 
 
 class TrainingTask(Protocol):
@@ -42,11 +50,11 @@ class TrainingTask(Protocol):
         """Parameters that learn at the backbone's slower rate."""
         ...
 
-    def batches(self, first_step: int, rank: int, workers: int) -> Iterator[Batch]:
+    def batches(self, first_step: int, rank: int, workers: int) -> Iterator[TimedBatch]:
         """This worker's batches from a step on, endless."""
         ...
 
-    def loss(self, model: nn.Module, batch: Batch, generator: torch.Generator, dtype: torch.dtype) -> LossTerms:
+    def loss(self, model: nn.Module, batch: Any, generator: torch.Generator, dtype: torch.dtype) -> LossTerms:
         """The loss of a batch by `model` (`self.model`, perhaps wrapped), its forward pass in `dtype`."""
         ...
 
@@ -146,7 +154,7 @@ def _start(task: TrainingTask, settings: RunSettings, checkpoints: Checkpoints) 
     return run, saved.notes["history"]
 
 
-def _step(run: _Run, wrapped: nn.Module, batch: Batch, log: TrainingLog, rank: int) -> None:
+def _step(run: _Run, wrapped: nn.Module, batch: TimedBatch, log: TrainingLog, rank: int) -> None:
     settings = run.settings
     device = next(wrapped.parameters()).device
     set_rate(run.optimiser, rate_factor(run.step, settings.steps, settings.optimiser))

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.shipped_code import shipped_code
 from ops.training import TrainingResult
 
 _LOCAL_OBJECT_STORE = 1 << 28
@@ -100,7 +101,7 @@ def _cluster(workers: Workers) -> Iterator[None]:
     address = workers.address or os.environ.get("RAY_ADDRESS")
     with tempfile.TemporaryDirectory(prefix="unsam-ray-") as scratch:
         if address:
-            ray.init(address=address, logging_level=logging.ERROR)
+            ray.init(address=address, runtime_env=shipped_code(), logging_level=logging.ERROR)
         else:
             ray.init(
                 address="local",

@@ -59,7 +59,7 @@ class OptimiserSettings(Section):
 
 
 class RunSettings(Section):
-    """What the trainer itself needs to know of a run, whatever the model."""
+    """One run of the trainer, whatever learns."""
 
     loader: LoaderSettings = LoaderSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
@@ -74,7 +74,7 @@ class RunSettings(Section):
 
 
 class TrainingSettings(RunSettings):
-    """One training run of the whole-image model."""
+    """One training run of a mask model."""
 
     model: WholeImageConfig = WholeImageConfig()
     loss: LossSettings = LossSettings()

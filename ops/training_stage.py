@@ -5,9 +5,6 @@ Light to import: only what trains waits the seconds that importing `transformers
 
 from __future__ import annotations
 
-import json
-import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,16 +19,15 @@ from ops.settings import LimitSettings
 from ops.stages import Provenance, Say
 from ops.training import TrainingResult, train, worker_place
 from ops.training_launcher import Workers, launch
-from ops.training_log import HISTORY, Entry
+from ops.training_log import Entry
+from ops.training_publication import history_of, publish_trained
 from ops.training_settings import FREE_TO_CHANGE, RunSettings, TrainingSettings
-from stores.home import DEFAULT_HOME, Home
+from stores.home import Home
 from stores.location import Location
 from stores.versions import version_of
 
 if TYPE_CHECKING:
     from models.whole_image import WholeImageModel
-
-_CONTENT = "trained"
 
 
 @dataclass(frozen=True)
@@ -110,6 +106,15 @@ def progress_line(entry: Entry, settings: RunSettings) -> str:
     )
 
 
+def run_job(job: Callable[[], TrainingResult], workers: int, folder: Path) -> None:
+    """Train in this process, or on the workers of a Ray cluster, a GPU each where there are GPUs."""
+    if workers == 1:
+        job()
+        return
+    gpus = 1 if torch.cuda.is_available() else 0
+    launch(job, Workers(count=workers, gpus=gpus), folder / "ray")
+
+
 def training_provenance(
     asset: str,
     code_version: str,
@@ -156,77 +161,20 @@ def train_stage(home: Home, provenance: Provenance, learning: Learning, log: Say
     settings = learning.settings.training_of(asset)
     initial = provenance["inputs"].get("round1_model")
 
-    def job_in(folder: str) -> TrainingJob:
-        return TrainingJob(
+    def work(folder: Path) -> None:
+        job = TrainingJob(
             home=home,
             labels=labels["asset"],
             versions=labels["versions"],
             settings=settings,
             limits=learning.settings.limits,
             fingerprint=version,
-            folder=folder,
+            folder=str(folder),
             initial=model_location(home, "round1_model", initial) if initial else None,
             weights=learning.settings.weights,
             log=log if learning.workers == 1 else None,
         )
+        run_job(job, learning.workers, folder)
 
-    return run_training(home, provenance, images, settings.steps, job_in, learning.workers)
-
-
-def run_training(
-    home: Home,
-    provenance: Provenance,
-    images: int,
-    steps: int,
-    job_in: Callable[[str], Callable[[], TrainingResult]],
-    workers: int = 1,
-) -> TrainingReport:
-    """Run a training job, unless its model is there, and publish what it leaves in its folder.
-
-    Args:
-        images, steps: for the report.
-        job_in: the job, picklable, that trains in a folder and leaves `MODEL_FILE` and the history there.
-        workers: 1 trains in this process, more are those of a Ray cluster.
-
-    Raises:
-        TrainingDiverged, UnfitSource, NotEnoughWorkers: as the trainer; checkpoints stay for the next run.
-    """
-    begun = time.perf_counter()
-    asset, version = provenance["asset"], version_of(provenance)
-    versions = home.versions_of(asset)
-    if versions.is_complete(version):
-        versions.rollback(version)
-        return TrainingReport(version, True, images, steps, 0.0, history_of(home, asset, version))
-    folder = _working_folder(home, asset, version)
-    job = job_in(str(folder))
-    if workers == 1:
-        job()
-    else:
-        gpus = 1 if torch.cuda.is_available() else 0
-        launch(job, Workers(count=workers, gpus=gpus), folder / "ray")
-    _keep(folder, versions.location(version) / _CONTENT)
-    versions.publish(version, provenance, content=_CONTENT)
-    shutil.rmtree(folder)
-    seconds = time.perf_counter() - begun
-    return TrainingReport(version, False, images, steps, seconds, history_of(home, asset, version))
-
-
-def history_of(home: Home, asset: str, version: str | None = None) -> list[Entry]:
-    """The loss history of a published model."""
-    return json.loads((home.versions_of(asset).content(version) / HISTORY).read_bytes())
-
-
-def _working_folder(home: Home, asset: str, version: str) -> Path:
-    """Where checkpoints lie until the model is there; a folder of this machine where the home is remote."""
-    if home.location.is_local:
-        return home.versions_of(asset).location(version).local_path / "training"
-    return Path(DEFAULT_HOME) / "training" / asset / version
-
-
-def _keep(folder: Path, place: Location) -> None:
-    """Copy the model, its history and its TensorBoard events."""
-    for path in [folder / MODEL_FILE, folder / HISTORY, *sorted((folder / "tensorboard").iterdir())]:
-        target = place
-        for part in path.relative_to(folder).parts:
-            target = target / part
-        target.write_bytes(path.read_bytes())
+    reused, seconds = publish_trained(home, provenance, work)
+    return TrainingReport(version, reused, images, settings.steps, seconds, history_of(home, asset, version))

@@ -294,6 +294,58 @@ def evaluate(
 
 
 @app.command()
+def tags(
+    file: Annotated[str, typer.Argument(help="CSV image,label; COCO annotations; or a VOC folder.")],
+    format: Annotated[str, typer.Option(help="csv, coco or voc.")] = "csv",
+    classes: Annotated[
+        str, typer.Option(help="Names between commas in the order of their labels, or: voc. All by default.")
+    ] = "",
+    split: Annotated[str, typer.Option(help="Of a VOC folder, such as trainval.")] = "",
+) -> None:
+    """Say which classes each photo shows: image-level tags for `unsam classes`."""
+    from pipelines.commands import classes as command
+
+    _exit(command.tags(file, format, classes, split))
+
+
+@app.command()
+def classes(
+    shards: Annotated[list[str] | None, typer.Option(help="Labelled shards, between commas; all by default.")] = None,
+    preset: Annotated[str, typer.Option(help="Settings to start from: small or demo.")] = "small",
+    config: ConfigFile = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting: sepl=code, masks=sam.json.")
+    ] = None,
+    learn_from: Annotated[
+        list[str] | None, typer.Option(help="Shards that both networks learn from; those of --shards by default.")
+    ] = None,
+    semantic: Annotated[bool, typer.Option(help="Train a segmentation network on the result too.")] = True,
+    force: Force = False,
+) -> None:
+    """From tags to the class of each pixel: classifier, activations, repair with masks (SEPL), segmentation."""
+    from pipelines.commands import classes as command
+
+    request = command.class_request(preset, config, overrides or [], force)
+    _exit(command.classes(request, _names(shards), _names(learn_from), semantic))
+
+
+@app.command()
+def evaluate_classes(
+    truth: Annotated[str, typer.Argument(help="COCO annotations, or a folder of label maps NAME.png.")],
+    shards: Annotated[list[str] | None, typer.Option(help="Shards to score, between commas; all by default.")] = None,
+    masks: Annotated[
+        list[str] | None, typer.Option(help="Assets or files of masks to compare, between commas.")
+    ] = None,
+    most_masks: Annotated[int | None, typer.Option(min=1, help="The best so many masks of a photo.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Folder for a page with pictures.")] = None,
+) -> None:
+    """Mean IoU of class labels at each stage: activations, refined, repaired by each preset, segmentation."""
+    from pipelines.commands import evaluate_classes as command
+
+    _exit(command.evaluate_classes(truth, _names(shards), _names(masks), most_masks, page))
+
+
+@app.command()
 def relabel(
     labels: Annotated[str, typer.Argument(help="Folder of label maps, NAME.png: 0 background, 255 no class.")],
     masks: Annotated[str, typer.Argument(help="Folder NAME/*.png of binary masks, of NAME.json, or a COCO file.")],
@@ -340,6 +392,26 @@ def gc(
     from pipelines.commands import shards
 
     _exit(shards.sweep(keep, min_age * 3600))
+
+
+@app.command()
+def plan(
+    rate: Annotated[float, typer.Option(help="Images a second that one worker labels; unsam status measures it.")],
+    images: Annotated[int | None, typer.Option(min=1, help="How many; 1 %, 10 % and all of SA-1B by default.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Workers side by side: GPUs, or cores.")] = 1,
+    price: Annotated[float, typer.Option(min=0, help="Of an hour of one worker.")] = 0.0,
+    currency: Annotated[str, typer.Option(help="Of the price.")] = "USD",
+    shard_size: ShardSize = 1000,
+    overhead: Annotated[float, typer.Option(min=0, help="Seconds of a run that are not work.")] = 12.0,
+    masks: Annotated[float, typer.Option(min=0, help="Masks of an image.")] = 300.0,
+    mask_bytes: Annotated[float, typer.Option(min=0, help="Bytes of a mask on disk.")] = 620.0,
+    token_bytes: Annotated[float, typer.Option(min=0, help="Bytes of an image's tokens, where they are kept.")] = 0.0,
+) -> None:
+    """Work out time, disk and cost of so many images (docs/operations.md has the arithmetic)."""
+    from pipelines.commands import plan as command
+
+    rates = command.Rates(rate, overhead, masks, mask_bytes, token_bytes, price=price)
+    _exit(command.plan(images, shard_size, workers, rates, currency))
 
 
 @app.command()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.instance import PROJECT, SENSOR_SECONDS, dagster_home
+from pipelines.instance import DAEMON_SETTINGS, PROJECT, dagster_home
 from pipelines.process_groups import stop_group
 from stores.home import Home
 
@@ -51,5 +51,5 @@ def own_daemon(instance: dg.DagsterInstance, home: Home) -> Iterator[Path]:
 def daemon_environment(home: Home, folder: Path) -> dict[str, str]:
     """What the daemon and the code location are started with."""
     return {"DAGSTER_HOME": str(folder), "UNSAM_HOME": home.location.url} | {
-        name: value for name, value in SENSOR_SECONDS.items() if name not in os.environ
+        name: value for name, value in DAEMON_SETTINGS.items() if name not in os.environ
     }

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.cam_labels import cam_labels
 from assets.checks import (
     auto_masks_checks,
     dino_features_checks,
@@ -15,10 +16,13 @@ from assets.checks import (
     unsam_masks_checks,
     unsam_plus_masks_checks,
 )
+from assets.class_checks import cam_labels_checks, semantic_labels_checks, sepl_labels_checks
 from assets.data_engine import corrected_masks, engine_labels, proposals
 from assets.dino_features import dino_features
 from assets.evaluation import dataset_names, evaluation_on
 from assets.hierarchical_masks import hierarchical_masks
+from assets.image_classifier import image_classifier
+from assets.image_tags import image_tags
 from assets.ncut_masks import ncut_masks
 from assets.plus_ablations import human_only_masks, human_only_model, union_labels, union_masks, union_model
 from assets.plus_labels import plus_labels
@@ -28,6 +32,9 @@ from assets.round1_masks import round1_masks
 from assets.round1_model import round1_model
 from assets.round2_labels import round2_labels
 from assets.sa1b_masks import sa1b_masks
+from assets.semantic_labels import semantic_labels
+from assets.semantic_model import semantic_model
+from assets.sepl_labels import sepl_labels
 from assets.shard_manifest import shard_manifest
 from assets.unsam_masks import unsam_masks
 from assets.unsam_model import unsam_model
@@ -39,6 +46,7 @@ from pipelines.freshness import with_freshness
 from pipelines.io_managers import version_io_manager
 from pipelines.jobs import JOBS
 from pipelines.resources import (
+    ClassesResource,
     EngineResource,
     EvaluationResource,
     FanoutResource,
@@ -57,6 +65,14 @@ HUMAN = [sa1b_masks, plus_labels, unsam_plus_model, unsam_plus_masks]
 ABLATIONS = [union_labels, human_only_model, union_model, human_only_masks, union_masks]
 PROMPTABLE = [promptable_model, promptable_plus_model, auto_masks]
 ENGINE = [proposals, corrected_masks, engine_labels]
+CLASSES: list[dg.AssetSpec | dg.AssetsDefinition] = [
+    image_tags,
+    image_classifier,
+    cam_labels,
+    sepl_labels,
+    semantic_model,
+    semantic_labels,
+]
 CHECKS = [
     shard_manifest_checks,
     dino_features_checks,
@@ -69,6 +85,9 @@ CHECKS = [
     plus_labels_checks,
     unsam_plus_masks_checks,
     auto_masks_checks,
+    cam_labels_checks,
+    sepl_labels_checks,
+    semantic_labels_checks,
 ]
 
 RESOURCES = {
@@ -78,6 +97,7 @@ RESOURCES = {
     "prompting": PromptingResource(),
     "prompt_evaluating": PromptEvaluationResource(),
     "engine": EngineResource(),
+    "classes": ClassesResource(),
     "evaluating": EvaluationResource(),
     "fanout": FanoutResource(),
     "alerts": alerts_from_environment(),
@@ -91,6 +111,7 @@ defs = dg.Definitions(
         *ABLATIONS,
         *PROMPTABLE,
         *ENGINE,
+        *CLASSES,
         evaluation_on(dataset_names()),
         prompt_evaluation_on(dataset_names()),
     ],

@@ -14,7 +14,12 @@ from stores.home import DEFAULT_HOME, Home
 
 PROJECT = Path(__file__).parent.parent
 SHARD_PARTITIONS = "shard"
-SENSOR_SECONDS = {"DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "600"}
+DAEMON_SETTINGS = {
+    # Reading the headers of a large tar in a bucket takes minutes.
+    "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "600",
+    # A backfill waits for a code location that fails to load for a while, instead of ending with it.
+    "DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1",
+}
 _KEYS_A_CALL = 1000
 
 

@@ -116,6 +116,28 @@ label_automatically = dg.define_asset_job(
     "label_automatically",
     selection=dg.AssetSelection.assets("proposals", "engine_labels"),
     description="Data engine: sure masks of a shard as labels, without people.",
+train_classifier = dg.define_asset_job(
+    "train_classifier",
+    selection=dg.AssetSelection.assets("image_classifier"),
+    description="A classifier of the tags of the chosen shards, or of all.",
+)
+
+label_classes = dg.define_asset_job(
+    "label_classes",
+    selection=dg.AssetSelection.assets("cam_labels", "sepl_labels"),
+    description="From tags to the class of each pixel, repaired with masks, a shard a run.",
+)
+
+train_semantic = dg.define_asset_job(
+    "train_semantic",
+    selection=dg.AssetSelection.assets("semantic_model"),
+    description="A segmentation network from the repaired labels.",
+)
+
+predict_classes = dg.define_asset_job(
+    "predict_classes",
+    selection=dg.AssetSelection.assets("semantic_labels"),
+    description="What the segmentation network says of a shard.",
 )
 
 JOBS = [
@@ -138,4 +160,8 @@ JOBS = [
     label_automatically,
     evaluate,
     evaluate_prompts,
+    train_classifier,
+    label_classes,
+    train_semantic,
+    predict_classes,
 ]

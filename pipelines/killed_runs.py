@@ -7,6 +7,7 @@ file that its process keeps locked: the system drops the lock with the process, 
 from __future__ import annotations
 
 import fcntl
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 import dagster as dg
 
 TAG = "unsam/process"
+HOST_TAG = "unsam/host"
 _UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 
 
@@ -25,7 +27,7 @@ def process_tag(instance: dg.DagsterInstance) -> Iterator[dict[str, str]]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
-            yield {TAG: path.name}
+            yield {TAG: path.name, HOST_TAG: socket.gethostname()}
         finally:
             path.unlink()
 
@@ -34,7 +36,7 @@ def bury_killed_runs(instance: dg.DagsterInstance) -> list[str]:
     """Record runs of dead processes as failed and free the places that they hold in pools; returns their ids."""
     buried = []
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        if TAG in run.tags and not _is_alive(_folder(instance) / run.tags[TAG]):
+        if process_is_dead(instance, run):
             instance.report_run_failed(run, "the process of this run was killed; the next run goes on where it stopped")
             buried.append(run.run_id)
     for run_id in instance.event_log_storage.get_concurrency_run_ids():
@@ -42,6 +44,13 @@ def bury_killed_runs(instance: dg.DagsterInstance) -> list[str]:
         if holder is None or holder.is_finished:
             instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     return buried
+
+
+def process_is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a run of the command line has lost its process; only this machine's processes can be judged."""
+    if TAG not in run.tags or run.tags.get(HOST_TAG, socket.gethostname()) != socket.gethostname():
+        return False
+    return not _is_alive(_folder(instance) / run.tags[TAG])
 
 
 def _folder(instance: dg.DagsterInstance) -> Path:

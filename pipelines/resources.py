@@ -17,6 +17,7 @@ from ops.presets import DEFAULT_PRESET, Labelling, resolve_settings, validated
 from ops.prompt_evaluation.request import PromptEvaluationRequest
 from ops.prompt_evaluation.settings import PromptEvaluationSettings
 from ops.promptable.request import DEFAULT_PROMPTABLE_PRESET, Prompting, resolve_prompting
+from ops.sepl.class_settings import DEFAULT_CLASS_PRESET, ClassRequest, resolve_classes
 from stores.home import Home
 
 
@@ -70,6 +71,20 @@ class PromptingResource(dg.ConfigurableResource[Prompting]):
     def create_resource(self, context: dg.InitResourceContext) -> Prompting:
         settings = resolve_prompting(self.preset, self.settings, self.overrides)
         return Prompting(settings, self.labels, tuple(self.shards), self.workers, self.force)
+
+
+class ClassesResource(dg.ConfigurableResource[ClassRequest]):
+    """How classes are found from tags; the launchpad, schedules and sensors may change it in the run's config."""
+
+    preset: str = Field(default=DEFAULT_CLASS_PRESET, description="small or demo (ops/sepl/class_settings.py)")
+    settings: dict[str, Any] = Field(default_factory=dict, description="what differs, as {sepl: {rule: or}}")
+    overrides: list[str] = Field(default_factory=list, description="single values, such as sepl=code")
+    shards: list[str] = Field(default_factory=list, description="to learn from; empty takes all")
+    force: bool = Field(default=False, description="compute again what is fresh")
+
+    def create_resource(self, context: dg.InitResourceContext) -> ClassRequest:
+        settings = resolve_classes(self.preset, self.settings, self.overrides)
+        return ClassRequest(settings, tuple(self.shards), self.force)
 
 
 class EvaluationResource(dg.ConfigurableResource[EvaluationRequest]):

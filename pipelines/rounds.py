@@ -10,14 +10,14 @@ import dagster as dg
 
 from pipelines.runner import ShardRun, running
 
-_BY_SHARD, _ONCE = True, False
+BY_SHARD, ONCE = True, False
 _ROUNDS = {
-    1: (("train_round1", _ONCE), ("predict_round1", _BY_SHARD)),
-    2: (("train_round2", _ONCE), ("predict_round2", _BY_SHARD)),
+    1: (("train_round1", ONCE), ("predict_round1", BY_SHARD)),
+    2: (("train_round2", ONCE), ("predict_round2", BY_SHARD)),
 }
 STEPS_OF_ROUNDS = (*_ROUNDS[1], *_ROUNDS[2])
-_PLUS = (("merge_plus", _BY_SHARD), ("train_plus", _ONCE), ("predict_plus", _BY_SHARD))
-_ABLATIONS = (("merge_union", _BY_SHARD), ("train_ablations", _ONCE), ("predict_ablations", _BY_SHARD))
+_PLUS = (("merge_plus", BY_SHARD), ("train_plus", ONCE), ("predict_plus", BY_SHARD))
+_ABLATIONS = (("merge_union", BY_SHARD), ("train_ablations", ONCE), ("predict_ablations", BY_SHARD))
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ def train_rounds(
     Args:
         shards: to train on and to predict.
     """
-    yield from _run(instance, shards, request, [step for number in rounds for step in _ROUNDS[number]])
+    steps = [step for number in rounds for step in _ROUNDS[number]]
+    yield from run_jobs(instance, shards, {"learning": request.resource_config(shards)}, steps)
 
 
 def learn_plus(
@@ -66,13 +67,22 @@ def learn_plus(
         shards: to train on and to predict; those of the source that `plus.source` names must be labelled.
         ablations: also what UnSAM+ is compared with.
     """
-    yield from _run(instance, shards, request, [*_PLUS, *(_ABLATIONS if ablations else ())])
+    steps = [*_PLUS, *(_ABLATIONS if ablations else ())]
+    yield from run_jobs(instance, shards, {"learning": request.resource_config(shards)}, steps)
 
 
-def _run(
-    instance: dg.DagsterInstance, shards: Sequence[str], request: LearningRequest, jobs: Sequence[tuple[str, bool]]
+def run_jobs(
+    instance: dg.DagsterInstance,
+    shards: Sequence[str],
+    resources: Mapping[str, Any],
+    jobs: Sequence[tuple[str, bool]],
 ) -> Iterator[ShardRun]:
-    resources = {"learning": request.resource_config(shards)}
+    """Run jobs one after the other; the first failure ends it, for what follows would lack its input.
+
+    Args:
+        resources: configuration by name of the resource.
+        jobs: name, and whether it runs once for each of `shards`.
+    """
     with running(instance, keep_cluster=True) as runner:
         for job, by_shard in jobs:
             for shard in shards if by_shard else [None]:

@@ -14,7 +14,12 @@ from stores.versions import Versions
 HOME_VARIABLE = "UNSAM_HOME"
 DEFAULT_HOME = ".unsam"
 KINDS = ("manifests", "features", "masks", "models", "reports")
-_KIND_OF = {"shard_manifest": "manifests", "dino_features": "features"}
+_KIND_OF = {
+    "shard_manifest": "manifests",
+    "image_tags": "manifests",
+    "dino_features": "features",
+    "image_classifier": "models",
+}
 
 
 @dataclass(frozen=True)

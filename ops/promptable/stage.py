@@ -7,15 +7,16 @@ from pathlib import Path
 
 import torch
 
-from ops.label_shards import ShardLabels
+from ops.label_shards import ShardLabels, UnfitLabels
 from ops.model_files import MODEL_FILE
 from ops.promptable.request import Prompting
 from ops.promptable.settings import PromptableSettings
 from ops.stages import Provenance, Say
 from ops.training import TrainingResult, train, worker_place
 from ops.training_log import Entry
+from ops.training_publication import history_of, publish_trained
 from ops.training_settings import FREE_TO_CHANGE
-from ops.training_stage import TrainingReport, progress_line, run_training
+from ops.training_stage import TrainingReport, progress_line, run_job
 from stores.home import Home
 from stores.versions import version_of
 
@@ -88,13 +89,20 @@ def train_promptable(
     """Train what `provenance` names, unless it is there, and publish it.
 
     Raises:
+        UnfitLabels: there is no image among the labels.
         TrainingDiverged, UnfitSource, NotEnoughWorkers: as the trainer; checkpoints stay for the next run.
     """
     labels, settings = provenance["labels"], prompting.settings.training
+    asset, version = provenance["asset"], version_of(provenance)
     images = len(ShardLabels(home, labels["asset"], labels["versions"], settings.limits))
+    if not images:
+        shards = len(labels["versions"])
+        raise UnfitLabels(f"nothing to train {asset} on: {labels['asset']} of {shards} shards holds no image")
 
-    def job_in(folder: str) -> PromptableJob:
+    def work(folder: Path) -> None:
         said = log if prompting.workers == 1 else None
-        return PromptableJob(home, labels["asset"], labels["versions"], settings, version_of(provenance), folder, said)
+        job = PromptableJob(home, labels["asset"], labels["versions"], settings, version, str(folder), said)
+        run_job(job, prompting.workers, folder)
 
-    return run_training(home, provenance, images, settings.steps, job_in, prompting.workers)
+    reused, seconds = publish_trained(home, provenance, work)
+    return TrainingReport(version, reused, images, settings.steps, seconds, history_of(home, asset, version))

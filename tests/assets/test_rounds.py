@@ -11,7 +11,8 @@ from dagster._core.loader import LoadingContextForTest
 from models.whole_image import load_whole_image
 from ops.learning import Learning, resolve_learning
 from ops.model_files import model_location
-from ops.training_stage import history_of, train_stage, training_provenance
+from ops.training_publication import history_of
+from ops.training_stage import train_stage, training_provenance
 from pipelines.definitions import defs
 from pipelines.instance import add_partitions
 from stores.home import Home

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,6 +144,21 @@ def test_a_json_that_is_gone(tmp_path):
     (source,) = discover(tmp_path)
     with pytest.raises(BadAnnotations, match="no longer there"):
         read_human_masks(source.open(), "sa_1.jpg", (HEIGHT, WIDTH))
+
+
+def test_a_tar_that_is_cut_off_gives_the_masks_before_the_cut(tmp_path):
+    members = {}
+    for number in range(6):
+        members |= {f"sa_{number}.jpg": jpeg(number), f"sa_{number}.json": document([compressed()])}
+    path = Path(tar_of(tmp_path / "sa_000000.tar", members))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (source,) = discover(path)
+    assert any("cut off" in problem for problem in source.problems)
+    keys = [member.key for member in source.members]
+    chosen = annotated_images(source, keys, 1.0).keys
+    assert 1 <= len(chosen) <= 4
+    for key in chosen:
+        assert len(read_human_masks(source.open(), key, (HEIGHT, WIDTH))) == 1
 
 
 def read(folder, data: bytes):

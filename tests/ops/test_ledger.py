@@ -67,3 +67,17 @@ def test_many_deaths_are_forgiven_only_while_work_gets_done(finished_between, er
     else:
         with pytest.raises(error, match="4 workers died one after the other and finished nothing; the last: out of"):
             six_deaths()
+
+
+def test_it_is_exhausted_only_when_everything_was_taken():
+    ledger = Ledger(range(2), 1, True)
+    assert not ledger.is_exhausted()
+    for number in range(2):
+        ticket = ledger.draw()
+        assert ticket.item == number, "looking ahead loses nothing"
+        assert not ledger.is_exhausted()
+        ledger.settle(ticket, "done")
+        assert not ledger.is_exhausted()
+        assert len(list(ledger.due())) == 1
+    assert ledger.is_exhausted()
+    assert ledger.draw() is None

@@ -52,6 +52,7 @@ def evaluate(schedule: dg.ScheduleDefinition, instance, home: Home):
         instance=instance,
         scheduled_execution_time=NIGHT,
         resources={"home": home},
+        repository_def=defs.get_repository_def(),
     )
     return schedule.evaluate_tick(context)
 

@@ -1,7 +1,9 @@
 """The command line itself: quick, and honest about where it is."""
 
+import io
 import subprocess
 import sys
+import tarfile
 
 from tests.pipelines.conftest import PROJECT
 
@@ -24,6 +26,7 @@ def test_help_names_every_command(unsam):
         "status",
         "label",
         "train",
+        "plus",
         "segment",
         "evaluate",
         "export",
@@ -40,3 +43,17 @@ def test_doctor_says_what_is_here(unsam, tmp_path):
     assert result.exit_code == 0, result.stderr
     for part in ("Python", "Ray", "GPU", "augnet_resnet50", str(tmp_path / "home")):
         assert part in result.stdout, part
+
+
+def test_an_image_in_two_tars_is_refused_with_both_names(unsam, tmp_path):
+    for name in ("one", "two"):
+        with tarfile.open(tmp_path / f"{name}.tar", "w") as archive:
+            archive.addfile(tarfile.TarInfo("sa_7.jpg"), io.BytesIO())
+    assert unsam("add", tmp_path / "one.tar").exit_code == 0
+    refused = unsam("add", tmp_path / "two.tar")
+    assert refused.exit_code != 0
+    text = " ".join(refused.stderr.split())
+    assert "image 7 of SA-1B is there twice" in text
+    assert "one.tar" in text
+    assert "two.tar" in text
+    assert "Traceback" not in text

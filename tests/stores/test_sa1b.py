@@ -9,7 +9,8 @@ from pycocotools import mask as coco_mask
 from stores.annotations import BadAnnotations
 from stores.location import Location
 from stores.masks import SOURCES, MaskSet
-from stores.sa1b import from_sa1b, to_sa1b, write_sa1b
+from stores.sa1b import SameImageTwice, check_distinct, from_sa1b, sa1b_number, to_sa1b, write_sa1b
+from stores.shards import Member, ShardSource
 from tests.stores.samples import assert_same, blobs, mask_set
 
 
@@ -92,3 +93,25 @@ def test_one_file_an_image(quick_url):
 def test_two_images_that_would_share_a_file_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"a.png and a.jpg would share a.json"):
         write_sa1b(str(tmp_path), [("a.jpg", mask_set(1, 1)), ("a.png", mask_set(1, 1))])
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("sa_12.jpg", 12), ("a/sa_0012.json", 12), ("sa_.jpg", None), ("cat.jpg", None)]
+)
+def test_the_number_of_an_image(name, number):
+    assert sa1b_number(name) == number
+
+
+def source(url: str, *names: str, shard: str = "a-0000") -> ShardSource:
+    return ShardSource(shard=shard, kind="sa1b", url=url, members=tuple(Member(key=name) for name in names))
+
+
+def test_an_image_in_two_tars_is_refused_with_both_names():
+    tars = [source("/data/one.tar", "sa_1.jpg", "sa_2.jpg"), source("/data/two.tar", "deep/sa_2.jpg")]
+    with pytest.raises(SameImageTwice, match=r"image 2 .* /data/one\.tar/sa_2\.jpg and /data/two\.tar/deep/sa_2\.jpg"):
+        check_distinct(tars)
+
+
+def test_images_without_numbers_and_shards_of_one_tar_are_no_twins():
+    check_distinct([source("/one.tar", "cat.jpg", "sa_1.jpg"), source("/two.tar", "cat.jpg", "sa_2.jpg")])
+    check_distinct([source("/one.tar", "sa_1.jpg"), source("/one.tar", "sa_2.jpg", shard="a-0001")])

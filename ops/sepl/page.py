@@ -1,0 +1,151 @@
+"""The page of an evaluation: mIoU of every stage, by class, and the photos that the repair helped and hurt most."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ops.pictures import jpeg_under
+from ops.sepl.evaluation import BEFORE, REFINED, ClassEvaluation, ImageScore, Truth, repairs
+from ops.sepl.label_stages import masks_of
+from ops.sepl.pictures import panel
+from ops.settings import LimitSettings
+from ops.stage_workers import read_image
+from stores.home import Home
+from stores.label_map_store import open_labels
+from stores.label_maps import voc_palette
+from stores.manifests import source_of
+
+_EXTREMES = 10
+_SIDE = 200
+_STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 1500px; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; } td, th { padding: .25rem .8rem; text-align: right; }
+td:first-child, th:first-child { text-align: left; } tr:nth-child(even) { background: #8881; }
+figure { margin: 1.2rem 0; overflow-x: auto; } figure img { display: block; max-width: none; }
+figcaption { font-size: .9rem; } .head { display: flex; gap: 6px; font-size: .8rem; font-weight: 600; }
+.head span { width: 200px; flex: none; }
+.key span { display: inline-block; padding: 0 .5rem; margin: 2px; color: #fff; }
+.up { color: #1a8f3c; } .down { color: #c62828; }
+"""
+_FAILURES = """<h2>How it fails</h2><ul>
+<li><b>A wrong activation is amplified</b>: a mask that is activated on a corner becomes the class as a whole. Only a
+rule that asks for Os and Op together (<code>paper</code>) holds against it.</li>
+<li><b>A mask joins two objects</b>: the class with more of it takes both.</li>
+<li><b>Nested masks, and the larger wrong one wins</b>: Op grows with the mask, so <code>or</code> prefers what holds
+the object and its surroundings.</li></ul>"""
+
+
+def write_page(
+    folder: Path,
+    home: Home,
+    result: ClassEvaluation,
+    truth: Truth,
+    source: str,
+    most_masks: int | None,
+    limits: LimitSettings,
+    credits: Mapping[str, str],
+) -> Path:
+    """Write `index.html` and its pictures; returns the page.
+
+    Args:
+        source: of the masks whose repairs are shown.
+        credits: line under a photo, by key.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    ranked = sorted(result.images, key=lambda image: image.change)
+    worst, best = ranked[:_EXTREMES], ranked[::-1][:_EXTREMES]
+    shown: dict[str, list[str]] = {}
+    for name, images in {"best": best, "worst": worst}.items():
+        shown[name] = []
+        for number, image in enumerate(images):
+            picture = _panel(home, result, truth, image, source, most_masks, limits)
+            file = f"{name}-{number:02}.jpg"
+            (folder / file).write_bytes(jpeg_under(picture[0], 400_000))
+            shown[name].append(_figure(file, image, picture[1], credits.get(image.key, "")))
+    body = [
+        "<h1>From tags to class masks</h1>",
+        f"<p>{len(result.images)} photos, mean IoU over one confusion matrix, background included.</p>",
+        _stage_table(result),
+        _key(result.labels),
+        f"<h2>Ten best by change in IoU ({html.escape(result.shown)})</h2>",
+        *shown["best"],
+        "<h2>Ten worst</h2>",
+        *shown["worst"],
+        _FAILURES,
+        "<h2>By class</h2>",
+        _class_table(result),
+    ]
+    page = folder / "index.html"
+    page.write_text(
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        f"<title>From tags to class masks</title><style>{_STYLE}</style><body>{''.join(body)}</body></html>"
+    )
+    return page
+
+
+def _panel(
+    home: Home,
+    result: ClassEvaluation,
+    truth: Truth,
+    image: ImageScore,
+    source: str,
+    most_masks: int | None,
+    limits: LimitSettings,
+) -> tuple[np.ndarray, list[str]]:
+    """Photo, activations, labels before, by each preset, and true; and what each is called."""
+    photo = read_image(source_of(home, image.shard).open(), image.key, limits)
+    cams = open_labels(home, "cam_labels", image.shard)
+    before = cams.layer(image.key, "labels")
+    masks = {source: masks_of(home, image.shard, source)}
+    layers = {BEFORE: cams.layer(image.key, "cam"), REFINED: before}
+    layers |= dict(repairs(before, masks, image.key, len(result.labels), most_masks))
+    layers["truth"] = truth[image.key.rpartition("/")[2].rpartition(".")[0]]()
+    names = ["photo", "activation", *(name.partition(",")[0] for name in layers)]
+    return panel(photo, cams.layer(image.key, "heat"), layers, _SIDE), names
+
+
+def _figure(file: str, image: ImageScore, names: Sequence[str], credit: str) -> str:
+    head = "".join(f"<span>{html.escape(name)}</span>" for name in names)
+    side = "up" if image.change >= 0 else "down"
+    caption = f"{html.escape(image.key)}: IoU {image.before:.1%} → {image.after:.1%} "
+    change = f"<span class={side}>({100 * image.change:+.1f})</span> {html.escape(credit)}"
+    return (
+        f"<figure><div class=head>{head}</div><img loading=lazy src='{file}' alt='{html.escape(image.key)}'>"
+        f"<figcaption>{caption}{change}</figcaption></figure>"
+    )
+
+
+def _stage_table(result: ClassEvaluation) -> str:
+    refined = result.confusions[REFINED].mean_iou()
+    rows = [(name, f"{value:.1%}", f"{100 * (value - refined):+.1f}") for name, value in result.mean_ious().items()]
+    return _table(("stage", "mIoU", "against refined"), rows)
+
+
+def _class_table(result: ClassEvaluation) -> str:
+    ious = [confusion.ious() for confusion in result.confusions.values()]
+    rows = [
+        (label, *("-" if np.isnan(own[index]) else f"{own[index]:.1%}" for own in ious))
+        for index, label in enumerate(result.labels)
+    ]
+    return _table(("class", *result.confusions), rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    return f"<table><tr>{top}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+
+
+def _key(labels: Sequence[str]) -> str:
+    palette = voc_palette()
+    items = [
+        f"<span style='background:rgb({','.join(map(str, palette[index]))})'>{html.escape(name)}</span>"
+        for index, name in enumerate(labels)
+        if index
+    ]
+    return f"<p class=key>{''.join(items)}</p>"
