@@ -144,7 +144,7 @@ def unsam_plus_masks_checks(
     yield from _gate_masks("unsam_plus_masks", masks, TREE_CHECKS, learning.settings.prediction.max_masks)
 
 
-@dg.multi_asset_check(name="auto_masks_checks", specs=_specs("auto_masks", TREE_CHECKS))
+@dg.multi_asset_check(name="auto_masks_checks", specs=specs("auto_masks", TREE_CHECKS))
 def auto_masks_checks(
     context: dg.AssetCheckExecutionContext,
     home: dg.ResourceParam[Home],

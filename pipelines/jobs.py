@@ -116,6 +116,8 @@ label_automatically = dg.define_asset_job(
     "label_automatically",
     selection=dg.AssetSelection.assets("proposals", "engine_labels"),
     description="Data engine: sure masks of a shard as labels, without people.",
+)
+
 train_classifier = dg.define_asset_job(
     "train_classifier",
     selection=dg.AssetSelection.assets("image_classifier"),
