@@ -50,7 +50,8 @@ class TextEncoder:
     @torch.inference_mode()
     def of_text(self, text: str) -> torch.Tensor:
         """The unit embedding (D,) of a text; what is too long for CLIP is cut."""
-        tokens = self._tokenizer([text], return_tensors="pt", truncation=True, padding=True).to(self._device)
+        most = int(self._model.config.text_config.max_position_embeddings)
+        tokens = self._tokenizer([text], return_tensors="pt", truncation=True, max_length=most).to(self._device)
         return _unit(self._model.get_text_features(**tokens))[0]
 
     @torch.inference_mode()
