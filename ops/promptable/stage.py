@@ -78,7 +78,6 @@ def promptable_provenance(
         "labels": {"asset": labels, "versions": versions},
         "backbone": state_hash(pyramid.body.state_dict()),
         "settings": settings.model_dump(mode="json", exclude=set(FREE_TO_CHANGE)),
-        "generator": prompting.settings.generator.model_dump(mode="json"),
         "forced": forced,
     }
 

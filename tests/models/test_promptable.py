@@ -190,5 +190,5 @@ def test_a_file_that_is_no_promptable_model(content: str, tmp_path: Path) -> Non
         path.write_text("not a model")
     if content == "plain":
         save_file({"weight": torch.zeros(1)}, path)
-    with pytest.raises(WeightsUnavailable, match="not a promptable model"):
+    with pytest.raises(WeightsUnavailable, match="a promptable model"):
         load_promptable(path)
