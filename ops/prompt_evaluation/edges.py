@@ -65,9 +65,14 @@ def count_edges(
     place_of = np.full(strength.shape, -1)
     place_of[tuple(possible.T)] = np.arange(len(possible))
     annotators = [_Neighbours.of(possible, np.argwhere(boundary), reach) for boundary in boundaries]
+    before = None
     for index, threshold in enumerate(thresholds):
         drawn = np.zeros(len(possible), bool)
         drawn[place_of[thin(strength >= threshold)]] = True
+        if before is not None and np.array_equal(drawn, before):
+            counts[:, index] = counts[:, index - 1]
+            continue
+        before = drawn
         precise = np.zeros(len(possible), bool)
         for neighbours in annotators:
             matched = neighbours.matched(drawn)
@@ -167,9 +172,9 @@ class _Neighbours:
     def of(cls, possible: np.ndarray, boundary: np.ndarray, reach: float) -> _Neighbours:
         if not len(possible) or not len(boundary):
             return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), len(possible), len(boundary))
-        near = cKDTree(boundary).query_ball_point(possible, reach)
-        pixels = np.repeat(np.arange(len(possible)), [len(found) for found in near])
-        return cls(pixels, np.concatenate(near).astype(np.int64), len(possible), len(boundary))
+        pairs = cKDTree(possible).sparse_distance_matrix(cKDTree(boundary), reach, output_type="ndarray")
+        pairs = pairs[np.lexsort((pairs["j"], pairs["i"]))]
+        return cls(pairs["i"], pairs["j"], len(possible), len(boundary))
 
     def matched(self, chosen: np.ndarray) -> np.ndarray:
         """Indices of the chosen pixels (possible,) bool that a largest one-to-one matching pairs."""

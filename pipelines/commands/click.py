@@ -15,7 +15,8 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 def serve(photos: Sequence[str], model: str, clip: str | None, host: str, port: int) -> int:
     """Serve the page until Ctrl-C."""
-    with errors_in_one_line(ModuleNotFoundError):
+    with errors_in_one_line(ModuleNotFoundError, FileNotFoundError):
+        places = photos_in(photos)
         if importlib.util.find_spec("gradio") is None:
             raise ModuleNotFoundError("the page needs gradio: pip install 'unsam-pipeline[click]'")
     import torch
@@ -30,7 +31,6 @@ def serve(photos: Sequence[str], model: str, clip: str | None, host: str, port: 
 
     with tempfile.TemporaryDirectory(prefix="unsam-click-") as folder:
         with errors_in_one_line(NoVersion, IncompleteVersion, WeightsUnavailable, FileNotFoundError):
-            places = photos_in(photos)
             device = "cuda" if torch.cuda.is_available() else "cpu"
             network = load_promptable_named(Home.from_environment(), model, device)
             words = TextEncoder(clip, device) if clip else None

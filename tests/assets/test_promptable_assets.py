@@ -22,6 +22,7 @@ from stores.home import Home
 from stores.mask_store import open_masks
 from tests.labelled_shards import add_shard
 
+pytestmark = pytest.mark.timeout(900)  # Ray starts its workers at a low priority
 TINY = {
     "training": {
         "model": {"image_size": 64, "dim": 64, "feedforward": 32, "outputs": 3},

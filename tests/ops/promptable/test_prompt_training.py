@@ -90,8 +90,9 @@ def test_it_learns_and_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path:
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(1500)
 def test_boxes_and_granularity_are_understood_after_a_few_hundred_steps(tmp_path: Path) -> None:
-    settings = SETTINGS.model_copy(update={"steps": 500, "checkpoint_every": 500, "log_every": 100})
+    settings = SETTINGS.model_copy(update={"steps": 400, "checkpoint_every": 400, "log_every": 100})
     model = train(PromptableTask(tiny_model(), Squares(), settings), settings, tmp_path, shown=False).model
     predictor = Predictor(model.eval(), precision="float32")
     image, masks = Squares()[0]
