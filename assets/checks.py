@@ -14,6 +14,7 @@ from ops.mask_checks import FLAT_CHECKS, TREE_CHECKS, check_shard
 from ops.mask_stages import divide_bound, hierarchy_bound
 from ops.model_stages import merge_bound
 from ops.presets import Labelling
+from ops.promptable.request import Prompting
 from stores.home import Home
 from stores.manifests import manifest_versions, open_manifest, source_of
 from stores.mask_store import MaskShardReader, open_masks
@@ -141,6 +142,18 @@ def unsam_plus_masks_checks(
     """Predicted masks and their trees are sound, read back from the store."""
     masks = open_masks(home, "unsam_plus_masks", context.partition_key, unsam_plus_masks)
     yield from _gate_masks("unsam_plus_masks", masks, TREE_CHECKS, learning.settings.prediction.max_masks)
+
+
+@dg.multi_asset_check(name="auto_masks_checks", specs=specs("auto_masks", TREE_CHECKS))
+def auto_masks_checks(
+    context: dg.AssetCheckExecutionContext,
+    home: dg.ResourceParam[Home],
+    prompting: dg.ResourceParam[Prompting],
+    auto_masks: str,
+) -> Iterator[dg.AssetCheckResult]:
+    """Masks of the grid of clicks and their trees are sound, read back from the store."""
+    masks = open_masks(home, "auto_masks", context.partition_key, auto_masks)
+    yield from _gate_masks("auto_masks", masks, TREE_CHECKS, prompting.settings.most_masks)
 
 
 def _gate_masks(

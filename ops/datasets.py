@@ -82,6 +82,11 @@ class Dataset(BaseModel):
     def images_folder(self) -> Path:
         return self._path("images", self.images)
 
+    @property
+    def annotations_folder(self) -> Path:
+        """Folder or file of the annotations; the photos' folder where none is named."""
+        return self._path("annotations", self.annotations) if self.annotations else self.images_folder
+
     def load(self, limit: int | None = None) -> GroundTruth:
         """Read the human masks.
 
@@ -96,9 +101,8 @@ class Dataset(BaseModel):
         def choose(image_ids: Sequence[ImageId]) -> Sequence[ImageId]:
             return self._limited(image_ids)[:limit]
 
-        annotations = self._path("annotations", self.annotations) if self.annotations else self.images_folder
         try:
-            return READERS[self.format](self.images_folder, annotations, choose)
+            return READERS[self.format](self.images_folder, self.annotations_folder, choose)
         except DatasetError as error:
             raise DatasetError(f"dataset {self.name}: {error}") from error
 

@@ -21,19 +21,29 @@ _PADDING = tuple(round(255 * mean) for mean in IMAGENET_MEAN)
 
 @dataclass(frozen=True)
 class Sample:
-    """One square crop: pixels uint8 (S, S, 3), bits of its masks uint8 (M, S, ceil(S / 8))."""
+    """One square crop: pixels uint8 (S, S, 3), bits of its masks uint8 (M, S, ceil(S / 8)), and columns of these masks.
+
+    score and granularity: (M,) float32, as in `MaskSet`.
+    """
 
     pixels: np.ndarray
     bits: np.ndarray
+    score: np.ndarray
+    granularity: np.ndarray
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B crops: normalised pixels float32 (B, 3, S, S), the masks of all of them, and when it was asked for."""
+    """B crops: normalised pixels float32 (B, 3, S, S), the masks of all of them, and seconds that were waited for it.
+
+    score and granularity: (T,) float32 of the T masks, as in `MaskSet`.
+    """
 
     pixels: torch.Tensor
     targets: BitTargets
     waited: float
+    score: torch.Tensor | None = None
+    granularity: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,12 @@ def collate(samples: Sequence[Sample], waited: float = 0.0) -> Batch:
     targets = BitTargets(
         torch.from_numpy(bits), tuple(len(sample.bits) for sample in samples), samples[0].pixels.shape[1]
     )
-    return Batch(normalise_pixels(np.stack([sample.pixels for sample in samples])), targets, waited)
+    score, granularity = (
+        torch.from_numpy(np.concatenate([getattr(sample, name) for sample in samples]))
+        for name in ("score", "granularity")
+    )
+    pixels = normalise_pixels(np.stack([sample.pixels for sample in samples]))
+    return Batch(pixels, targets, waited, score, granularity)
 
 
 def cut_sample(image: np.ndarray, masks: MaskSet, settings: LoaderSettings, generator: np.random.Generator) -> Sample:
@@ -87,6 +102,7 @@ def cut_sample(image: np.ndarray, masks: MaskSet, settings: LoaderSettings, gene
     window = draw_window(image.shape[:2], settings, generator)
     pixels = cut_pixels(image, window, settings.size)
     chosen: list[np.ndarray] = []
+    kept: list[int] = []
     order = generator.permutation(visible(masks, window, settings.size))
     if settings.choice == "best":
         order = order[np.argsort(-masks.score[order], kind="stable")]
@@ -96,8 +112,9 @@ def cut_sample(image: np.ndarray, masks: MaskSet, settings: LoaderSettings, gene
         bits, area = cut_mask(masks, int(index), window, settings.size)
         if area >= settings.min_area:
             chosen.append(bits)
+            kept.append(int(index))
     empty = np.zeros((0, settings.size, -(-settings.size // 8)), np.uint8)
-    return Sample(pixels, np.stack(chosen) if chosen else empty)
+    return Sample(pixels, np.stack(chosen) if chosen else empty, masks.score[kept], masks.granularity[kept])
 
 
 def draw_window(size: tuple[int, int], settings: LoaderSettings, generator: np.random.Generator) -> Window:

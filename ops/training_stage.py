@@ -5,6 +5,7 @@ Light to import: only what trains waits the seconds that importing `transformers
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from ops.training import TrainingResult, train, worker_place
 from ops.training_launcher import Workers, launch
 from ops.training_log import Entry
 from ops.training_publication import history_of, publish_trained
-from ops.training_settings import FREE_TO_CHANGE, TrainingSettings
+from ops.training_settings import FREE_TO_CHANGE, RunSettings, TrainingSettings
 from stores.home import Home
 from stores.location import Location
 from stores.versions import version_of
@@ -93,11 +94,25 @@ class TrainingJob:
 
     def _say(self, entry: Entry) -> None:
         if self.log:
-            rest = (self.settings.steps - entry["step"]) * self.settings.batch / max(entry["images_per_second"], 1e-9)
-            self.log(
-                f"step {entry['step']:.0f} of {self.settings.steps}: loss {entry['loss']:.3f}, "
-                f"{entry['images_per_second']:.2f} images/s, {entry['waiting']:.1%} waiting for data, {rest:.0f} s left"
-            )
+            self.log(progress_line(entry, self.settings))
+
+
+def progress_line(entry: Entry, settings: RunSettings) -> str:
+    """One line of a log about a window of a run."""
+    rest = (settings.steps - entry["step"]) * settings.batch / max(entry["images_per_second"], 1e-9)
+    return (
+        f"step {entry['step']:.0f} of {settings.steps}: loss {entry['loss']:.3f}, "
+        f"{entry['images_per_second']:.2f} images/s, {entry['waiting']:.1%} waiting for data, {rest:.0f} s left"
+    )
+
+
+def run_job(job: Callable[[], TrainingResult], workers: int, folder: Path) -> None:
+    """Train in this process, or on the workers of a Ray cluster, a GPU each where there are GPUs."""
+    if workers == 1:
+        job()
+        return
+    gpus = 1 if torch.cuda.is_available() else 0
+    launch(job, Workers(count=workers, gpus=gpus), folder / "ray")
 
 
 def training_provenance(
@@ -159,11 +174,7 @@ def train_stage(home: Home, provenance: Provenance, learning: Learning, log: Say
             weights=learning.settings.weights,
             log=log if learning.workers == 1 else None,
         )
-        if learning.workers == 1:
-            job()
-        else:
-            gpus = 1 if torch.cuda.is_available() else 0
-            launch(job, Workers(count=learning.workers, gpus=gpus), folder / "ray")
+        run_job(job, learning.workers, folder)
 
     reused, seconds = publish_trained(home, provenance, work)
     return TrainingReport(version, reused, images, settings.steps, seconds, history_of(home, asset, version))

@@ -173,16 +173,84 @@ def plus(
 def segment(
     photos: Annotated[list[str], typer.Argument(help="Images; local or by URL.")],
     model: Annotated[
-        str, typer.Option(help="unsam_model, round1_model, NAME@VERSION, or a .safetensors file.")
-    ] = "unsam_model",
+        str | None,
+        typer.Option(
+            help="unsam_model, round1_model, NAME@VERSION, or a .safetensors file; with a prompt promptable_model, or "
+            "sam:FOLDER for SAM's own checkpoint."
+        ),
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures and JSON.")] = Path("segmented"),
     max_masks: Annotated[int | None, typer.Option(min=1, help="Most masks of a photo.")] = None,
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Smallest score.")] = None,
+    point: Annotated[
+        list[str] | None, typer.Option(help="A click x,y in pixels, or x,y,0 on what is not meant; may be repeated.")
+    ] = None,
+    box: Annotated[str | None, typer.Option(help="A box x,y,w,h in pixels.")] = None,
+    granularity: Annotated[float | None, typer.Option(help="0.1 (finest part) to 1 (whole): one mask.")] = None,
+    text: Annotated[str | None, typer.Option(help="What to find; for models trained with CLIP.")] = None,
+    clip: Annotated[str | None, typer.Option(help="CLIP's weights: a folder or a name on the hub.")] = None,
 ) -> None:
-    """Masks of single photos by a trained model: a picture and a JSON file each."""
+    """Masks of single photos by a trained model, or of one photo for a prompt: a picture and a JSON file each."""
+    if point or box or text or granularity is not None:
+        from pipelines.commands import prompt
+
+        asked = prompt.AskedFor(tuple(point or ()), box, text, granularity, clip)
+        _exit(prompt.segment_prompt(photos, model or "promptable_model", output, asked))
+        return
     from pipelines.commands import segment as command
 
-    _exit(command.segment(photos, model, output, max_masks, min_score))
+    _exit(command.segment(photos, model or "unsam_model", output, max_masks, min_score))
+
+
+@app.command("learn-prompts")
+def learn_prompts(
+    shards: Annotated[list[str] | None, typer.Option(help="Labelled shards, between commas; all by default.")] = None,
+    labels: Annotated[str, typer.Option(help="Mask asset to learn from.")] = "hierarchical_masks",
+    plus: Annotated[bool, typer.Option("--plus", help="The model of plus_labels instead.")] = False,
+    everything: Annotated[bool, typer.Option("--everything", help="Then segment everything in every shard.")] = False,
+    preset: Annotated[str, typer.Option(help="Settings to start from: small, paper or demo.")] = "small",
+    config: ConfigFile = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="One setting: training.steps=500.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Ray workers that train together.")] = 1,
+    force: Force = False,
+) -> None:
+    """Learn to answer clicks and boxes from the masks of shards."""
+    from pipelines.commands import prompt
+
+    request = prompt.learning_request(preset, config, overrides or [], labels, workers, force, plus, everything)
+    _exit(prompt.learn(request, _names(shards)))
+
+
+@app.command("evaluate-prompts")
+def evaluate_prompts(
+    datasets: Annotated[list[str] | None, typer.Option(help="Datasets, between commas; all by default.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Register of datasets, instead of UNSAM_DATASETS.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first images of each dataset.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Further models: a .safetensors file, or sam:FOLDER; may be repeated.")
+    ] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="One setting: masks_per_image=10.")] = None,
+) -> None:
+    """Score promptable models with clicks, boxes and edges against human masks."""
+    from pipelines.commands import prompt
+
+    _exit(prompt.evaluate(_names(datasets), file, limit, model or [], overrides or []))
+
+
+@app.command()
+def click(
+    photos: Annotated[list[str] | None, typer.Argument(help="Images or folders; sample photos without any.")] = None,
+    model: Annotated[
+        str, typer.Option(help="promptable_model, NAME@VERSION, a .safetensors file, or sam:FOLDER.")
+    ] = "promptable_model",
+    clip: Annotated[str | None, typer.Option(help="CLIP's weights, for text: a folder or a name on the hub.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 7860,
+) -> None:
+    """A page on which masks appear as one clicks; until Ctrl-C."""
+    from pipelines.commands import click as command
+
+    _exit(command.serve(photos or [], model, clip, host, port))
 
 
 @app.command()

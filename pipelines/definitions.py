@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.cam_labels import cam_labels
 from assets.checks import (
+    auto_masks_checks,
     dino_features_checks,
     hierarchical_masks_checks,
     ncut_masks_checks,
@@ -16,6 +17,7 @@ from assets.checks import (
     unsam_plus_masks_checks,
 )
 from assets.class_checks import cam_labels_checks, semantic_labels_checks, sepl_labels_checks
+from assets.data_engine import corrected_masks, engine_labels, proposals
 from assets.dino_features import dino_features
 from assets.evaluation import dataset_names, evaluation_on
 from assets.hierarchical_masks import hierarchical_masks
@@ -24,6 +26,8 @@ from assets.image_tags import image_tags
 from assets.ncut_masks import ncut_masks
 from assets.plus_ablations import human_only_masks, human_only_model, union_labels, union_masks, union_model
 from assets.plus_labels import plus_labels
+from assets.prompt_evaluation import prompt_evaluation_on
+from assets.promptable import auto_masks, promptable_model, promptable_plus_model
 from assets.round1_masks import round1_masks
 from assets.round1_model import round1_model
 from assets.round2_labels import round2_labels
@@ -43,11 +47,14 @@ from pipelines.io_managers import version_io_manager
 from pipelines.jobs import JOBS
 from pipelines.resources import (
     ClassesResource,
+    EngineResource,
     EvaluationResource,
     FanoutResource,
     HomeResource,
     LabellingResource,
     LearningResource,
+    PromptEvaluationResource,
+    PromptingResource,
 )
 from pipelines.schedules import schedules
 from pipelines.sensors import sensors
@@ -56,6 +63,8 @@ LABELS = [shard_manifest, dino_features, ncut_masks, hierarchical_masks]
 ROUNDS = [round1_model, round1_masks, round2_labels, unsam_model, unsam_masks]
 HUMAN = [sa1b_masks, plus_labels, unsam_plus_model, unsam_plus_masks]
 ABLATIONS = [union_labels, human_only_model, union_model, human_only_masks, union_masks]
+PROMPTABLE = [promptable_model, promptable_plus_model, auto_masks]
+ENGINE = [proposals, corrected_masks, engine_labels]
 CLASSES: list[dg.AssetSpec | dg.AssetsDefinition] = [
     image_tags,
     image_classifier,
@@ -75,6 +84,7 @@ CHECKS = [
     sa1b_masks_checks,
     plus_labels_checks,
     unsam_plus_masks_checks,
+    auto_masks_checks,
     cam_labels_checks,
     sepl_labels_checks,
     semantic_labels_checks,
@@ -84,6 +94,9 @@ RESOURCES = {
     "home": HomeResource(),
     "labelling": LabellingResource(),
     "learning": LearningResource(),
+    "prompting": PromptingResource(),
+    "prompt_evaluating": PromptEvaluationResource(),
+    "engine": EngineResource(),
     "classes": ClassesResource(),
     "evaluating": EvaluationResource(),
     "fanout": FanoutResource(),
@@ -96,8 +109,11 @@ defs = dg.Definitions(
     assets=[
         *with_freshness([*LABELS, *ROUNDS, *HUMAN], AUTOMATION.freshness),
         *ABLATIONS,
+        *PROMPTABLE,
+        *ENGINE,
         *CLASSES,
         evaluation_on(dataset_names()),
+        prompt_evaluation_on(dataset_names()),
     ],
     asset_checks=CHECKS,
     jobs=JOBS,

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.partitions import EVALUATION, GROUP
+from assets.partitions import EVALUATION, GROUP, PROMPT_EVALUATION
 
 label_shards = dg.define_asset_job(
     "label_shards",
@@ -76,6 +76,48 @@ predict_ablations = dg.define_asset_job(
     description="What the models of the ablations find in a shard.",
 )
 
+train_promptable = dg.define_asset_job(
+    "train_promptable",
+    selection=dg.AssetSelection.assets("promptable_model"),
+    description="A model that answers clicks and boxes, from the masks of the chosen shards, or of all.",
+)
+
+train_promptable_plus = dg.define_asset_job(
+    "train_promptable_plus",
+    selection=dg.AssetSelection.assets("promptable_plus_model"),
+    description="The same from the labels of UnSAM+.",
+)
+
+segment_everything = dg.define_asset_job(
+    "segment_everything",
+    selection=dg.AssetSelection.assets("auto_masks"),
+    description="What the promptable model finds in a shard by a grid of clicks.",
+)
+
+evaluate_prompts = dg.define_asset_job(
+    "evaluate_prompts",
+    selection=dg.AssetSelection.groups(PROMPT_EVALUATION),
+    description="Promptable models against the human masks of a dataset: clicks, boxes, edges.",
+)
+
+propose = dg.define_asset_job(
+    "propose",
+    selection=dg.AssetSelection.assets("proposals"),
+    description="Data engine: masks of a shard for people to correct, and what is left over.",
+)
+
+take_corrections = dg.define_asset_job(
+    "take_corrections",
+    selection=dg.AssetSelection.assets("corrected_masks", "engine_labels"),
+    description="Data engine: what people made of the proposals, and the labels of the next round.",
+)
+
+label_automatically = dg.define_asset_job(
+    "label_automatically",
+    selection=dg.AssetSelection.assets("proposals", "engine_labels"),
+    description="Data engine: sure masks of a shard as labels, without people.",
+)
+
 train_classifier = dg.define_asset_job(
     "train_classifier",
     selection=dg.AssetSelection.assets("image_classifier"),
@@ -112,7 +154,14 @@ JOBS = [
     merge_union,
     train_ablations,
     predict_ablations,
+    train_promptable,
+    train_promptable_plus,
+    segment_everything,
+    propose,
+    take_corrections,
+    label_automatically,
     evaluate,
+    evaluate_prompts,
     train_classifier,
     label_classes,
     train_semantic,

@@ -9,10 +9,14 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from ops.data_engine.settings import Engine, EngineSettings
 from ops.evaluation_request import EvaluationRequest
 from ops.fanout import Fanout
 from ops.learning import DEFAULT_LEARNING_PRESET, Learning, resolve_learning
-from ops.presets import DEFAULT_PRESET, Labelling, resolve_settings
+from ops.presets import DEFAULT_PRESET, Labelling, resolve_settings, validated
+from ops.prompt_evaluation.request import PromptEvaluationRequest
+from ops.prompt_evaluation.settings import PromptEvaluationSettings
+from ops.promptable.request import DEFAULT_PROMPTABLE_PRESET, Prompting, resolve_prompting
 from ops.sepl.class_settings import DEFAULT_CLASS_PRESET, ClassRequest, resolve_classes
 from stores.home import Home
 
@@ -53,6 +57,22 @@ class LearningResource(dg.ConfigurableResource[Learning]):
         return Learning(settings, tuple(self.shards), self.workers, self.force)
 
 
+class PromptingResource(dg.ConfigurableResource[Prompting]):
+    """How promptable models are trained, and what they look for by themselves."""
+
+    preset: str = Field(default=DEFAULT_PROMPTABLE_PRESET, description="small, paper or demo (ops/promptable)")
+    settings: dict[str, Any] = Field(default_factory=dict, description="what differs, as {training: {steps: 500}}")
+    overrides: list[str] = Field(default_factory=list, description="single values, such as training.steps=500")
+    labels: str = Field(default="hierarchical_masks", description="mask asset that promptable_model learns from")
+    shards: list[str] = Field(default_factory=list, description="to train on; empty takes all")
+    workers: int = Field(default=1, ge=1, description="that train together; more than one are Ray's")
+    force: bool = Field(default=False, description="compute again what is fresh")
+
+    def create_resource(self, context: dg.InitResourceContext) -> Prompting:
+        settings = resolve_prompting(self.preset, self.settings, self.overrides)
+        return Prompting(settings, self.labels, tuple(self.shards), self.workers, self.force)
+
+
 class ClassesResource(dg.ConfigurableResource[ClassRequest]):
     """How classes are found from tags; the launchpad, schedules and sensors may change it in the run's config."""
 
@@ -76,6 +96,29 @@ class EvaluationResource(dg.ConfigurableResource[EvaluationRequest]):
 
     def create_resource(self, context: dg.InitResourceContext) -> EvaluationRequest:
         return EvaluationRequest(self.file, self.limit or None, self.as_trained)
+
+
+class EngineResource(dg.ConfigurableResource[Engine]):
+    """Which stage the data engine is in, and what people handed in; the launchpad may change it in the run's config."""
+
+    settings: dict[str, Any] = Field(default_factory=dict, description="what differs, as {stage: semi_automatic}")
+    corrections: str = Field(default="", description="COCO file or folder of SA-1B JSON that people made")
+
+    def create_resource(self, context: dg.InitResourceContext) -> Engine:
+        return Engine(validated(self.settings, EngineSettings), self.corrections)
+
+
+class PromptEvaluationResource(dg.ConfigurableResource[PromptEvaluationRequest]):
+    """What promptable models are evaluated on and how; the launchpad may change it in the run's config."""
+
+    file: str = Field(default="", description="register of datasets; empty takes UNSAM_DATASETS, else the shipped one")
+    limit: int = Field(default=0, ge=0, description="the first so many images of a dataset; 0 takes all")
+    models: list[str] = Field(default_factory=list, description="beside the published ones: files, or sam:FOLDER")
+    settings: dict[str, Any] = Field(default_factory=dict, description="what differs, such as {masks_per_image: 10}")
+
+    def create_resource(self, context: dg.InitResourceContext) -> PromptEvaluationRequest:
+        settings = validated(self.settings, PromptEvaluationSettings)
+        return PromptEvaluationRequest(self.file, self.limit or None, tuple(self.models), settings)
 
 
 class FanoutResource(dg.ConfigurableResource[Fanout]):

@@ -16,12 +16,9 @@ DEFAULT_HOME = ".unsam"
 KINDS = ("manifests", "features", "masks", "models", "reports")
 _KIND_OF = {
     "shard_manifest": "manifests",
-    "dino_features": "features",
-    "round1_model": "models",
-    "unsam_model": "models",
     "image_tags": "manifests",
+    "dino_features": "features",
     "image_classifier": "models",
-    "semantic_model": "models",
 }
 
 
@@ -78,5 +75,6 @@ class Home:
         return Versions(place / shard if shard else place)
 
     def versions_of(self, asset: str, shard: str | None = None) -> Versions:
-        """The versions of an asset under the kind that it is; what is not known to be another is masks."""
-        return self.versions(_KIND_OF.get(asset, "masks"), asset, shard)
+        """The versions of an asset under the kind that it is: NAME_model is a model, what is no other kind is masks."""
+        kind = "models" if asset.endswith("_model") else _KIND_OF.get(asset, "masks")
+        return self.versions(kind, asset, shard)

@@ -11,6 +11,7 @@ from pipelines.commands.console import err, out, table
 from pipelines.commands.demo_classes import find_sample_classes, write_class_page
 from pipelines.commands.run import MASKS
 from pipelines.instance import open_instance
+from pipelines.prompting import PromptingRequest, learn_prompts
 from pipelines.registration import register_paths
 from pipelines.rounds import LearningRequest, learn_plus, train_rounds
 from pipelines.runner import LabelRequest, ShardRun, materialise
@@ -32,11 +33,12 @@ LAYERS = {
     "human masks": "sa1b_masks",
     "human + overlooked": "plus_labels",
     "UnSAM+": "unsam_plus_masks",
+    "clicks": "auto_masks",
 }
 
 
 def demo(output: Path, preset: str, train: bool) -> int:
-    """Label the sample photos, train on them, in the end with human masks too, and write `output`/index.html.
+    """Label the sample photos, train on them, with human masks and for clicks too, and write `output`/index.html.
 
     Args:
         train: False ends after the labels.
@@ -54,11 +56,13 @@ def demo(output: Path, preset: str, train: bool) -> int:
         if not _all_well(materialise(instance, shards, LabelRequest(preset=preset))):
             return 1
         if train:
-            out.print("Three short trainings on these six photos, to show the way, not to make good models.")
+            out.print("Four short trainings on these six photos, to show the way, not to make good models.")
             request = LearningRequest("demo")
             if not _all_well(train_rounds(instance, shards, request)):
                 return 1
             if not _all_well(learn_plus(instance, shards, request)):
+                return 1
+            if not _all_well(learn_prompts(instance, shards, PromptingRequest("demo", everything=True))):
                 return 1
             if not _all_well(find_sample_classes(home, instance, shards)):
                 return 1

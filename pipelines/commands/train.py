@@ -16,9 +16,25 @@ from pipelines.runner import ShardRun
 from stores.home import Home
 from stores.manifests import registered
 
-_MODELS = ("round1_model", "unsam_model", "unsam_plus_model", "human_only_model", "union_model")
+_MODELS = (
+    "round1_model",
+    "unsam_model",
+    "unsam_plus_model",
+    "human_only_model",
+    "union_model",
+    "promptable_model",
+    "promptable_plus_model",
+)
 _LABELS = ("plus_labels", "union_labels")
-_MASKS = ("round1_masks", "round2_labels", "unsam_masks", "unsam_plus_masks", "human_only_masks", "union_masks")
+_MASKS = (
+    "round1_masks",
+    "round2_labels",
+    "unsam_masks",
+    "unsam_plus_masks",
+    "human_only_masks",
+    "union_masks",
+    "auto_masks",
+)
 _LABEL_COLUMNS = ("annotated_images", "human_masks", "unsupervised_masks_kept", "unsupervised_masks_dropped")
 
 
@@ -38,15 +54,15 @@ def train(request: LearningRequest, shards: Sequence[str], rounds: Sequence[str]
         if not rounds or not set(rounds) <= {"1", "2"}:
             raise ValueError(f"rounds are 1 and 2, not {', '.join(rounds)}")
     numbers = sorted(map(int, set(rounds)))
-    return _follow(shards, lambda instance, chosen: train_rounds(instance, chosen, request, numbers))
+    return follow(shards, lambda instance, chosen: train_rounds(instance, chosen, request, numbers))
 
 
 def plus(request: LearningRequest, shards: Sequence[str], ablations: bool) -> int:
     """Learn from human masks and what humans overlooked; exit code 1 where a step failed."""
-    return _follow(shards, lambda instance, chosen: learn_plus(instance, chosen, request, ablations))
+    return follow(shards, lambda instance, chosen: learn_plus(instance, chosen, request, ablations))
 
 
-def _follow(shards: Sequence[str], steps: Callable[[dg.DagsterInstance, Sequence[str]], Iterator[ShardRun]]) -> int:
+def follow(shards: Sequence[str], steps: Callable[[dg.DagsterInstance, Sequence[str]], Iterator[ShardRun]]) -> int:
     """Take steps over the shards of that name, all by default, and tell what each made."""
     home = Home.from_environment()
     known = registered(home)

@@ -1,0 +1,170 @@
+"""Runs SAM's mask decoder of `transformers` (spec 10.1) so that prompts of one image share what they can.
+
+The layers and their weights are those of `transformers`; only their order of execution is written anew. Without mask
+prompts the first layer projects the image once, not once a prompt, and scores are there before any mask is made, so
+that a caller who throws away most masks pays for the others only. The numbers are the same to float rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers.models.sam.modeling_sam import SamAttention, SamMaskDecoder, SamTwoWayAttentionBlock
+
+from models.image_encoder import ImageEmbedding
+
+_SHARPNESS = 1.5
+
+
+def attend_to_own_place(decoder: SamMaskDecoder) -> None:
+    """Begin with attention between prompts and image that is strongest where both are at the same place.
+
+    The product of two position encodings is a bump about no distance; equal orthogonal projections of queries and
+    keys keep it, while independent ones lose it and have to learn first what a place is.
+    """
+    transformer = decoder.transformer
+    crossings = [transformer.final_attn_token_to_image]
+    for layer in _layers(decoder):
+        crossings += [layer.cross_attn_token_to_image, layer.cross_attn_image_to_token]
+    for attention in crossings:
+        nn.init.orthogonal_(attention.q_proj.weight, _SHARPNESS)
+        attention.k_proj.weight.data.copy_(attention.q_proj.weight.data)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the decoder knows of N prompts before it draws masks.
+
+    Shapes: tokens (N, 1 + K, D), the mask for a clear prompt first; keys (N, S, D), the image as each prompt sees it;
+    scores (N, 1 + K) float32, the predicted IoU.
+    """
+
+    tokens: torch.Tensor
+    keys: torch.Tensor
+    scores: torch.Tensor
+
+    def take(self, rows: torch.Tensor | slice) -> Answers:
+        return Answers(self.tokens[rows], self.keys[rows], self.scores[rows])
+
+
+def answer(
+    decoder: SamMaskDecoder,
+    embedding: ImageEmbedding,
+    positions: torch.Tensor,
+    sparse: torch.Tensor,
+    dense: torch.Tensor,
+) -> Answers:
+    """Let prompts and image attend to each other.
+
+    Args:
+        embedding: of one image.
+        positions: (1, D, h, w) encodings of its cells.
+        sparse: (N, T, D) prompt tokens.
+        dense: (N, D, h, w), or (1, D, h, w) where all prompts share it.
+    """
+    learned = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+    prompt_tokens = torch.cat([learned.expand(len(sparse), -1, -1), sparse], 1)
+    places = positions.flatten(2).transpose(1, 2)
+    keys = (embedding.coarse + dense).flatten(2).transpose(1, 2)
+    queries = prompt_tokens
+    for layer in _layers(decoder):
+        queries, keys = _layer(layer, queries, keys, prompt_tokens, places)
+    query = queries + prompt_tokens
+    last = decoder.transformer.final_attn_token_to_image
+    queries = decoder.transformer.layer_norm_final_attn(queries + _attend(last, query, keys + places, keys))
+    scores = decoder.iou_prediction_head(queries[:, 0]).float()
+    return Answers(queries[:, 1 : 1 + decoder.num_mask_tokens], keys, scores)
+
+
+def draw(decoder: SamMaskDecoder, embedding: ImageEmbedding, answers: Answers, outputs: Sequence[int]) -> torch.Tensor:
+    """Mask logits (N, len(outputs), 4h, 4w) float32 of some of the outputs."""
+    height, width = embedding.coarse.shape[-2:]
+    pixels = answers.keys.transpose(1, 2).unflatten(2, (height, width))
+    upscaled = decoder.upscale_conv1(pixels)
+    upscaled = upscaled + embedding.fine[0] if embedding.fine else upscaled
+    upscaled = decoder.activation(decoder.upscale_layer_norm(upscaled))
+    upscaled = decoder.upscale_conv2(upscaled)
+    upscaled = decoder.activation(upscaled + embedding.fine[1] if embedding.fine else upscaled)
+    weights = torch.stack([decoder.output_hypernetworks_mlps[k](answers.tokens[:, k]) for k in outputs], 1)
+    return (weights @ upscaled.flatten(2)).unflatten(2, (4 * height, 4 * width)).float()
+
+
+def _layers(decoder: SamMaskDecoder) -> list[SamTwoWayAttentionBlock]:
+    return [cast(SamTwoWayAttentionBlock, layer) for layer in decoder.transformer.layers]
+
+
+def _layer(
+    layer: SamTwoWayAttentionBlock,
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    prompt_tokens: torch.Tensor,
+    places: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    if layer.skip_first_layer_pe:
+        queries = _attend(layer.self_attn, queries, queries, queries)
+    else:
+        query = queries + prompt_tokens
+        queries = queries + _attend(layer.self_attn, query, query, queries)
+    queries = layer.layer_norm1(queries)
+    key = keys + places
+    queries = queries + _attend(layer.cross_attn_token_to_image, queries + prompt_tokens, key, keys)
+    queries = layer.layer_norm2(queries)
+    queries = layer.layer_norm3(queries + layer.mlp(queries))
+    keys = keys + _attend(layer.cross_attn_image_to_token, key, queries + prompt_tokens, queries)
+    return queries, layer.layer_norm4(keys)
+
+
+def _attend(attention: SamAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Attention of (N or 1, Q, D) to (N or 1, S, D); what all prompts share is projected once.
+
+    Where one side is a few prompt tokens and the other an image, the projections of the image are moved to the side of
+    the tokens, (x W)·q = x·(W q): the same sums in another order, and fewer of them.
+    """
+    heads, few = attention.num_attention_heads, attention.internal_dim // attention.num_attention_heads
+    if query.shape[1] <= few < key.shape[1]:
+        return _few_ask(attention, query, key, value)
+    if key.shape[1] <= few < query.shape[1]:
+        return _many_ask(attention, query, key, value)
+    q, k, v = (
+        projection(tokens).unflatten(2, (heads, -1)).transpose(1, 2)
+        for projection, tokens in ((attention.q_proj, query), (attention.k_proj, key), (attention.v_proj, value))
+    )
+    count = max(len(q), len(k))
+    q, k, v = (tensor.expand(count, -1, -1, -1) for tensor in (q, k, v))
+    return attention.out_proj(functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+def _few_ask(attention: SamAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """A few tokens attend to an image. The keys' bias adds the same to all of a softmax and is left out."""
+    heads, count = attention.num_attention_heads, query.shape[1]
+    asked = attention.scaling * _by_head(attention.q_proj(query), heads) @ _weights(attention.k_proj.weight, heads)
+    shares = (asked.flatten(1, 2) @ key.mT).softmax(-1)
+    seen = (shares @ value).unflatten(1, (heads, count)) @ _weights(attention.v_proj.weight, heads).mT
+    return attention.out_proj(seen.transpose(1, 2).flatten(2) + attention.v_proj.bias)
+
+
+def _many_ask(attention: SamAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """An image attends to a few tokens."""
+    heads, count = attention.num_attention_heads, key.shape[1]
+    keys = attention.scaling * _by_head(attention.k_proj(key), heads)
+    values = _by_head(attention.v_proj(value), heads)
+    answering = (keys @ _weights(attention.q_proj.weight, heads)).flatten(1, 2)
+    constant = (keys * attention.q_proj.bias.unflatten(0, (heads, 1, -1))).sum(-1).flatten(1)
+    scores = query @ answering.mT + constant[:, None]
+    shares = scores.unflatten(2, (heads, count)).softmax(-1).flatten(2)
+    told = values @ attention.out_proj.weight.T.unflatten(0, (heads, -1))
+    return shares @ told.flatten(1, 2) + attention.out_proj.bias
+
+
+def _by_head(tokens: torch.Tensor, heads: int) -> torch.Tensor:
+    return tokens.unflatten(2, (heads, -1)).transpose(1, 2)
+
+
+def _weights(weight: torch.Tensor, heads: int) -> torch.Tensor:
+    """A projection's weight by head, (heads, d, D)."""
+    return weight.unflatten(0, (heads, -1))

@@ -1,0 +1,173 @@
+"""A SAM-like model: image encoder, SAM's prompt encoder and mask decoder of `transformers` (spec 7 and 10.1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+from transformers import SamConfig
+from transformers.models.sam.modeling_sam import SamMaskDecoder, SamMaskEmbedding, SamPromptEncoder
+
+from models.feature_pyramid import FeaturePyramid
+from models.image_encoder import ImageEmbedding, ImageEncoder, build_encoder_pyramid, load_encoder_weights
+from models.prompt_decoder import Answers, answer, attend_to_own_place, draw
+from models.prompt_encoder import GranularityToken, TextToken, cell_positions, dense_tokens, drawing, point_tokens
+from models.promptable_config import STRIDE, PromptableConfig
+from models.prompts import Prompts
+from models.weights import WeightsUnavailable
+
+_KIND = "promptable"
+Result = TypeVar("Result")
+
+
+class PromptableModel(nn.Module):
+    """Masks for points, boxes, earlier masks, a granularity and a text; every weight begins at random.
+
+    Output 0 is the mask for a clear prompt (several clicks, a box, a granularity); outputs 1 to K are the candidates
+    for an ambiguous one, such as a single click.
+
+    Args:
+        shape: sizes of the parts.
+        image_encoder: pixels to `ImageEmbedding`; None builds that of `shape.backbone`.
+    """
+
+    def __init__(self, shape: PromptableConfig, image_encoder: nn.Module | None = None) -> None:
+        super().__init__()
+        self.shape = shape
+        config: Any = sam_config(shape)
+        self.image_encoder = image_encoder or ImageEncoder(
+            build_encoder_pyramid(shape.backbone, shape.frozen_stages), shape.dim, shape.fine_features
+        )
+        self.prompt_encoder = SamPromptEncoder(config)
+        self.mask_decoder = SamMaskDecoder(config.mask_decoder_config)
+        places = self.prompt_encoder.shared_embedding.positional_embedding
+        nn.init.normal_(places.requires_grad_(False))  # transformers scales them by hundreds, SAM's own code by one
+        attend_to_own_place(self.mask_decoder)
+        self.drawn_embed = SamMaskEmbedding(config.prompt_encoder_config) if shape.drawn_prompts else None
+        self.granularity_token = GranularityToken(shape.dim) if shape.granularity else None
+        self.text_token = TextToken(shape.text_dim, shape.dim) if shape.text_dim else None
+
+    def forward(self, pixels: torch.Tensor, converse: Callable[[ImageEmbedding], Result]) -> Result:
+        """Encode, then let `converse` prompt: one pass through the module, as data-parallel training wants it."""
+        return converse(self.encode(pixels))
+
+    def encode(self, pixels: torch.Tensor) -> ImageEmbedding:
+        """The embedding of ImageNet-normalised pixels (B, 3, S, S), S the model's `image_size`.
+
+        Raises:
+            ValueError: pixels of another size.
+        """
+        side = self.shape.image_size
+        if pixels.shape[-2:] != (side, side):
+            raise ValueError(f"pixels of (H, W) = {side, side} expected, got {tuple(pixels.shape[-2:])}")
+        return self.image_encoder(pixels)
+
+    def answer(self, embedding: ImageEmbedding, prompts: Prompts) -> Answers:
+        """Scores of N prompts of one image, and what their masks are drawn from.
+
+        Raises:
+            ValueError: prompts of a kind that this model was not made for.
+        """
+        encoder = self.prompt_encoder
+        positions = cell_positions(encoder, (embedding.coarse.shape[2], embedding.coarse.shape[3]))
+        dense = dense_tokens(encoder, prompts.masks)
+        if self.drawn_embed:
+            side = self.shape.image_size
+            dense = dense + self.drawn_embed(drawing(prompts, side // 4, side)[:, None])
+        return answer(self.mask_decoder, embedding, positions, self._sparse(prompts), dense)
+
+    def draw(self, embedding: ImageEmbedding, answers: Answers, outputs: Sequence[int]) -> torch.Tensor:
+        """Mask logits (N, len(outputs), S / 4, S / 4) float32."""
+        return draw(self.mask_decoder, embedding, answers, outputs)
+
+    @property
+    def pyramid(self) -> FeaturePyramid:
+        """The backbone, with self-supervised weights at first; SAM's own encoder has none."""
+        return cast(FeaturePyramid, self.image_encoder.pyramid)
+
+    @property
+    def device(self) -> torch.device:
+        return self.prompt_encoder.no_mask_embed.weight.device
+
+    def _sparse(self, prompts: Prompts) -> torch.Tensor:
+        tokens = [point_tokens(self.prompt_encoder, prompts)]
+        if self.granularity_token:
+            asked = prompts.granularity
+            nothing = prompts.points.new_full((len(prompts),), torch.nan)
+            tokens.append(self.granularity_token(nothing if asked is None else asked))
+        elif prompts.granularity is not None:
+            raise ValueError("this model takes no granularity: it was made with granularity=False")
+        if self.text_token:
+            tokens.append(self.text_token(prompts.text, len(prompts)))
+        elif prompts.text is not None:
+            raise ValueError("this model takes no text: it was made with text_dim=0")
+        return torch.cat(tokens, 1)
+
+
+def build_promptable(shape: PromptableConfig, weights: str | None = None) -> PromptableModel:
+    """A model to train: decoder at random (seed torch first), backbone with its self-supervised weights.
+
+    Raises:
+        WeightsUnavailable: the backbone's weights cannot be had; `weights` may name a file or URL.
+    """
+    model = PromptableModel(shape)
+    load_encoder_weights(model.pyramid, shape.backbone, weights)
+    return model
+
+
+def save_promptable(model: PromptableModel, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write weights and shape as one safetensors file; float16 halves it."""
+    state = {
+        name: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous()
+        for name, value in model.state_dict().items()
+    }
+    save_file(state, path, metadata={"kind": _KIND, "shape": json.dumps(asdict(model.shape))})
+
+
+def load_promptable(path: str | Path, device: str | torch.device = "cpu") -> PromptableModel:
+    """The model of `save_promptable`, in float32, ready to predict.
+
+    Raises:
+        WeightsUnavailable: no such file, a damaged one, or one of another kind.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError) as error:
+        raise WeightsUnavailable(f"{path}: not a promptable model: {error}") from error
+    if metadata.get("kind") != _KIND:
+        raise WeightsUnavailable(f"{path}: holds {metadata.get('kind', 'plain tensors')}, not a promptable model")
+    model = PromptableModel(PromptableConfig(**json.loads(metadata["shape"])))
+    model.load_state_dict(
+        {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    )
+    return model.eval().to(device)
+
+
+def sam_config(shape: PromptableConfig) -> SamConfig:
+    """transformers' configuration of the same prompt encoder and mask decoder.
+
+    Raises:
+        ValueError: sides or widths that do not divide as they must.
+    """
+    if shape.image_size % 32 or shape.dim % 64:
+        raise ValueError(f"image_size must divide by 32 and dim by 64, got {shape.image_size} and {shape.dim}")
+    return SamConfig(
+        vision_config={"num_pos_feats": shape.dim // 2},
+        prompt_encoder_config={"hidden_size": shape.dim, "image_size": shape.image_size, "patch_size": STRIDE},
+        mask_decoder_config={
+            "hidden_size": shape.dim,
+            "mlp_dim": shape.feedforward,
+            "num_hidden_layers": shape.decoder_layers,
+            "num_multimask_outputs": shape.outputs,
+            "iou_head_hidden_dim": shape.dim,
+        },
+    )

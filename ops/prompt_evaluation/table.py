@@ -1,0 +1,51 @@
+"""Numbers of several promptable models side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ops.evaluation import Numbers
+
+_SHARES = {
+    "best_score": "1 click, best score",
+    "oracle": "1 click, oracle",
+    "oracle_error": "its standard error",
+    "teacher": "teacher: best of six labels",
+    "single": "1 click, single output",
+    "clicks_2": "2 clicks",
+    "clicks_3": "3 clicks",
+    "clicks_5": "5 clicks",
+    "clicks_9": "9 clicks",
+    "box": "box",
+    "box_refined": "box, refined once",
+    "ODS": "edges ODS",
+    "OIS": "edges OIS",
+    "AP": "edges AP",
+    "R50": "edges R50",
+    "AR@100": "proposals AR@100",
+    "AR@1000": "proposals AR@1000",
+}
+_COUNTS = {"NoC@80": "clicks to 80 %", "NoC@90": "clicks to 90 %", "masks": "human masks"}
+
+
+def rows(numbers: Mapping[str, Numbers]) -> list[list[str]]:
+    """A head, and a row for each protocol that was run: mean IoU and the like in %, a column for each model."""
+    names = [*_SHARES, *_COUNTS]
+    used = [name for name in names if any(name in values for values in numbers.values())]
+    return [["mean IoU in % or as named", *numbers]] + [
+        [(_SHARES | _COUNTS)[name], *(_cell(values.get(name), name in _SHARES) for values in numbers.values())]
+        for name in used
+    ]
+
+
+def comparison_table(numbers: Mapping[str, Numbers]) -> str:
+    """`rows` as markdown."""
+    head, *rest = rows(numbers)
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rest))
+
+
+def _cell(value: float | None, share: bool) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f}" if share else f"{value:.1f}"
