@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
+from torch import nn
 
 from ops.label_shards import ShardLabels
 from ops.learning import LearningSettings
@@ -84,10 +85,17 @@ def of_union(inputs: PlusInputs, labels: MaskShardReader) -> Metadata:
 
 
 def of_training(home: Home, report: TrainingReport, provenance: Provenance, settings: LearningSettings) -> Metadata:
-    """Loss, speed, the exact labels, the loss curve and what the model finds on a few of its photos."""
+    """What `of_trained` has, and what the model finds on a few of its photos."""
     labels = provenance["labels"]
     model = load_model(model_location(home, provenance["asset"], report.version))
     source = ShardLabels(home, labels["asset"], labels["versions"], settings.limits)
+    sheet = sample_sheet(model, source, settings.prediction)
+    return of_trained(report, provenance, model) | picture(sheet, "photos, what was learned from, what is found")
+
+
+def of_trained(report: TrainingReport, provenance: Provenance, model: nn.Module) -> Metadata:
+    """Loss, speed, the exact labels, and the loss curve of a model of any kind."""
+    labels = provenance["labels"]
     return {
         "version": report.version,
         "reused": report.reused,
@@ -98,7 +106,6 @@ def of_training(home: Home, report: TrainingReport, provenance: Provenance, sett
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         **summary(report.history),
         "loss_curve": dg.MetadataValue.md(as_markdown(loss_curve(report.history), "loss")),
-        **picture(sample_sheet(model, source, settings.prediction), "photos, what was learned from, what is found"),
         "trained_on": dg.MetadataValue.json(labels["versions"]),
         "provenance": dg.MetadataValue.json(provenance),
     }

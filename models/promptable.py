@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 from transformers import SamConfig
 from transformers.models.sam.modeling_sam import SamMaskDecoder, SamMaskEmbedding, SamPromptEncoder
 
 from models.feature_pyramid import FeaturePyramid
 from models.image_encoder import ImageEmbedding, ImageEncoder, build_encoder_pyramid, load_encoder_weights
+from models.network_files import load_network, save_network
 from models.prompt_decoder import Answers, answer, attend_to_own_place, draw
 from models.prompt_encoder import GranularityToken, TextToken, cell_positions, dense_tokens, drawing, point_tokens
 from models.promptable_config import STRIDE, PromptableConfig
 from models.prompts import Prompts
-from models.weights import WeightsUnavailable
 
 _KIND = "promptable"
 Result = TypeVar("Result")
@@ -124,11 +121,7 @@ def build_promptable(shape: PromptableConfig, weights: str | None = None) -> Pro
 
 def save_promptable(model: PromptableModel, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
     """Write weights and shape as one safetensors file; float16 halves it."""
-    state = {
-        name: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous()
-        for name, value in model.state_dict().items()
-    }
-    save_file(state, path, metadata={"kind": _KIND, "shape": json.dumps(asdict(model.shape))})
+    save_network(model, _KIND, asdict(model.shape), path, dtype)
 
 
 def load_promptable(path: str | Path, device: str | torch.device = "cpu") -> PromptableModel:
@@ -137,19 +130,9 @@ def load_promptable(path: str | Path, device: str | torch.device = "cpu") -> Pro
     Raises:
         WeightsUnavailable: no such file, a damaged one, or one of another kind.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError) as error:
-        raise WeightsUnavailable(f"{path}: not a promptable model: {error}") from error
-    if metadata.get("kind") != _KIND:
-        raise WeightsUnavailable(f"{path}: holds {metadata.get('kind', 'plain tensors')}, not a promptable model")
-    model = PromptableModel(PromptableConfig(**json.loads(metadata["shape"])))
-    model.load_state_dict(
-        {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    return load_network(
+        path, _KIND, "a promptable model", lambda shape: PromptableModel(PromptableConfig(**shape)), device
     )
-    return model.eval().to(device)
 
 
 def sam_config(shape: PromptableConfig) -> SamConfig:
