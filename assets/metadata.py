@@ -85,7 +85,7 @@ def of_union(inputs: PlusInputs, labels: MaskShardReader) -> Metadata:
 
 
 def of_training(home: Home, report: TrainingReport, provenance: Provenance, settings: LearningSettings) -> Metadata:
-    """Loss, speed, the exact labels, the loss curve and what the model finds on a few of its photos."""
+    """What `of_trained` has, and what the model finds on a few of its photos."""
     labels = provenance["labels"]
     model = load_model(model_location(home, provenance["asset"], report.version))
     source = ShardLabels(home, labels["asset"], labels["versions"], settings.limits)
@@ -94,7 +94,7 @@ def of_training(home: Home, report: TrainingReport, provenance: Provenance, sett
 
 
 def of_trained(report: TrainingReport, provenance: Provenance, model: nn.Module) -> Metadata:
-    """What any training tells: loss, speed, the exact labels, the loss curve."""
+    """Loss, speed, the exact labels, and the loss curve of a model of any kind."""
     labels = provenance["labels"]
     return {
         "version": report.version,

@@ -14,8 +14,9 @@ from stores.home import Home
 
 
 def of_promptable(home: Home, report: TrainingReport, provenance: Provenance, settings: PromptableSettings) -> Metadata:
-    """Loss, speed, the exact labels, the loss curve and the answers to a click on some of its photos."""
+    """What `metadata.of_trained` has, and the answers to a click on some of its photos."""
     labels = provenance["labels"]
     model = load_promptable_at(model_location(home, provenance["asset"], report.version))
-    sheet = click_sheet(model, ShardLabels(home, labels["asset"], labels["versions"], settings.limits))
-    return of_trained(report, provenance, model) | picture(sheet, "a click, and what it may mean, best first")
+    source = ShardLabels(home, labels["asset"], labels["versions"], settings.limits)
+    answers = picture(click_sheet(model, source), "a click, and what it may mean, best first")
+    return of_trained(report, provenance, model) | answers

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.class_files import load_network, save_network
 from models.feature_body import FeatureBody, build_body
+from models.network_files import load_network, save_network
 
 KIND = "image_classifier"
 
@@ -109,7 +109,7 @@ def build_classifier(
 
 
 def save_classifier(model: ImageClassifier, path: str | Path) -> None:
-    save_network(model, KIND, asdict(model.shape), path)
+    save_network(model, KIND, asdict(model.shape), path, torch.float16)
 
 
 def load_classifier(path: str | Path, device: str | torch.device = "cpu") -> ImageClassifier:
@@ -118,7 +118,7 @@ def load_classifier(path: str | Path, device: str | torch.device = "cpu") -> Ima
     Raises:
         WeightsUnavailable: not such a file.
     """
-    return load_network(path, KIND, _built, device)
+    return load_network(path, KIND, "an image classifier", _built, device)
 
 
 def _built(shape: dict[str, Any]) -> ImageClassifier:

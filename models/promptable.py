@@ -12,15 +12,15 @@ from torch import nn
 from transformers import SamConfig
 from transformers.models.sam.modeling_sam import SamMaskDecoder, SamMaskEmbedding, SamPromptEncoder
 
-from models.class_files import load_network, save_network
 from models.feature_pyramid import FeaturePyramid
 from models.image_encoder import ImageEmbedding, ImageEncoder, build_encoder_pyramid, load_encoder_weights
+from models.network_files import load_network, save_network
 from models.prompt_decoder import Answers, answer, attend_to_own_place, draw
 from models.prompt_encoder import GranularityToken, TextToken, cell_positions, dense_tokens, drawing, point_tokens
 from models.promptable_config import STRIDE, PromptableConfig
 from models.prompts import Prompts
 
-_KIND = "promptable model"
+_KIND = "promptable"
 Result = TypeVar("Result")
 
 
@@ -130,7 +130,9 @@ def load_promptable(path: str | Path, device: str | torch.device = "cpu") -> Pro
     Raises:
         WeightsUnavailable: no such file, a damaged one, or one of another kind.
     """
-    return load_network(path, _KIND, lambda shape: PromptableModel(PromptableConfig(**shape)), device)
+    return load_network(
+        path, _KIND, "a promptable model", lambda shape: PromptableModel(PromptableConfig(**shape)), device
+    )
 
 
 def sam_config(shape: PromptableConfig) -> SamConfig:

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional
 from torchvision.models.segmentation.lraspp import LRASPPHead
 
-from models.class_files import load_network, save_network
 from models.feature_body import FeatureBody, build_body
+from models.network_files import load_network, save_network
 
 KIND = "semantic_model"
 _FINE_STRIDE = 8
@@ -67,7 +67,7 @@ def build_semantic(shape: SemanticShape, weights: str | None = None) -> Semantic
 
 
 def save_semantic(model: SemanticModel, path: str | Path) -> None:
-    save_network(model, KIND, asdict(model.shape), path)
+    save_network(model, KIND, asdict(model.shape), path, torch.float16)
 
 
 def load_semantic(path: str | Path, device: str | torch.device = "cpu") -> SemanticModel:
@@ -81,4 +81,4 @@ def load_semantic(path: str | Path, device: str | torch.device = "cpu") -> Seman
         known = SemanticShape(**{**shape, "labels": tuple(shape["labels"])})
         return SemanticModel(known, build_body(known.body, known.stride, pretrained=False))
 
-    return load_network(path, KIND, built, device)
+    return load_network(path, KIND, "a segmentation network", built, device)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 from transformers import Mask2FormerConfig
 from transformers.models.mask2former.modeling_mask2former import (
@@ -19,12 +17,13 @@ from transformers.models.mask2former.modeling_mask2former import (
 
 from models.deformable_attention import LeanPixelDecoder
 from models.feature_pyramid import FeaturePyramid, build_pyramid, load_pretrained
+from models.network_files import load_network, save_network
 from models.query_decoder import Queries, decode, learned_queries, positions_of
 from models.query_outputs import MASK, MULTIPLE, NO_MASK, QueryOutputs
 from models.query_seeds import GridSeeds
-from models.weights import WeightsUnavailable
 from models.whole_image_config import WholeImageConfig
 
+KIND = "whole_image"
 _FINEST_STRIDE = 8  # of the maps that the decoder attends to
 
 
@@ -88,11 +87,7 @@ def build_whole_image(shape: WholeImageConfig, weights: str | None = None) -> Wh
 
 def save_whole_image(model: WholeImageModel, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
     """Write weights and shape as one safetensors file; float16 halves it."""
-    state = {
-        name: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous()
-        for name, value in model.state_dict().items()
-    }
-    save_file(state, path, metadata={"kind": "whole_image", "shape": json.dumps(asdict(model.shape))})
+    save_network(model, KIND, asdict(model.shape), path, dtype)
 
 
 def load_whole_image(path: str | Path, device: str | torch.device = "cpu") -> WholeImageModel:
@@ -101,19 +96,11 @@ def load_whole_image(path: str | Path, device: str | torch.device = "cpu") -> Wh
     Raises:
         WeightsUnavailable: no such file, a damaged one, or one of another kind.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError) as error:
-        raise WeightsUnavailable(f"{path}: not a whole-image model: {error}") from error
-    if metadata.get("kind") != "whole_image":
-        raise WeightsUnavailable(f"{path}: holds {metadata.get('kind', 'plain tensors')}, not a whole-image model")
-    model = WholeImageModel(WholeImageConfig(**json.loads(metadata["shape"])))
-    model.load_state_dict(
-        {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-    )
-    return model.eval().to(device)
+
+    def built(shape: dict[str, Any]) -> WholeImageModel:
+        return WholeImageModel(WholeImageConfig(**shape))
+
+    return load_network(path, KIND, "a whole-image model", built, device)
 
 
 def mask2former_config(shape: WholeImageConfig) -> Mask2FormerConfig:

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
 from pipelines.rounds import BY_SHARD, ONCE, run_jobs
-from pipelines.runner import ShardRun
+from pipelines.runner import LabelRequest, ShardRun
 
 _LABELS = (("train_classifier", ONCE), ("label_classes", BY_SHARD))
 _SEMANTIC = (("train_semantic", ONCE), ("predict_classes", BY_SHARD))
 
 
 @dataclass(frozen=True)
-class ClassesRequest:
-    """How classes are to be found; resolved by `ops.sepl.class_settings.resolve_classes`.
-
-    Attributes:
-        values: of the user's own settings file.
-    """
+class ClassesRequest(LabelRequest):
+    """How classes are to be found; resolved by `ops.sepl.class_settings.resolve_classes`."""
 
     preset: str = "small"
-    values: Mapping[str, Any] = field(default_factory=dict)
-    overrides: tuple[str, ...] = ()
-    force: bool = False
 
-    def resource_config(self, shards: Sequence[str]) -> dict[str, Any]:
-        return {
-            "preset": self.preset,
-            "settings": dict(self.values),
-            "overrides": list(self.overrides),
-            "shards": list(shards),
-            "force": self.force,
-        }
+    def config_for(self, shards: Sequence[str]) -> dict[str, Any]:
+        """The resource's configuration, to learn from `shards`."""
+        return self.resource_config() | {"shards": list(shards)}
 
 
 def find_classes(
@@ -52,5 +40,5 @@ def find_classes(
         semantic: train and use the segmentation network too.
     """
     steps = [*_LABELS, *(_SEMANTIC if semantic else ())]
-    resources = {"classes": request.resource_config(learn_from or shards)}
+    resources = {"classes": request.config_for(learn_from or shards)}
     yield from run_jobs(instance, shards, resources, steps)

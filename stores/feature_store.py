@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
 
 from stores.home import Home
-from stores.shard_group import GroupReader, GroupWriter
+from stores.shard_group import GroupWriter
 from stores.shard_writer import ShardWriter
+from stores.stored_shard import StoredShard
 from stores.versions import Versions
 
 Precision = Literal["float16", "int8"]
@@ -74,39 +75,12 @@ class FeatureShardWriter(ShardWriter):
         group.column("grids", np.array(grids, np.int32).reshape(-1, 2))
 
 
-class FeatureShardReader:
-    """The token grids of one version of a shard, read image by image. Picklable.
+class FeatureShardReader(StoredShard):
+    """The token grids of one version of a shard; see `StoredShard`.
 
     Attributes:
-        version: the version that is read.
-        keys: the images, in stored order.
-        failed: reason by key of images whose tokens could not be made.
         precision: how they are stored.
     """
-
-    def __init__(self, versions: Versions, version: str | None = None) -> None:
-        """Args:
-        version: empty takes the current one.
-
-        Raises:
-            NoVersion, IncompleteVersion: there is nothing that may be read.
-        """
-        self.versions, self.version = versions, versions.readable(version)
-        self._group = GroupReader(versions.content(self.version))
-        self.keys: list[str] = self._group.attributes["image_keys"]
-        self.failed: dict[str, str] = self._group.attributes["failed"]
-
-    def __reduce__(self) -> tuple[type[FeatureShardReader], tuple[Versions, str]]:
-        return FeatureShardReader, (self.versions, self.version)
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._index
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.keys)
 
     def __getitem__(self, key: str) -> np.ndarray:
         """Tokens of image `key`, (h, w, C) float32.
@@ -128,14 +102,6 @@ class FeatureShardReader:
     @cached_property
     def precision(self) -> str:
         return "int8" if self._group.has("scales") else "float16"
-
-    def verify(self) -> None:
-        """Read everything once; CorruptShard where a stored byte is not what was written."""
-        self._group.verify()
-
-    @cached_property
-    def _index(self) -> dict[str, int]:
-        return {key: index for index, key in enumerate(self.keys)}
 
     @cached_property
     def _offsets(self) -> np.ndarray:

@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from stores.home import Home
-from stores.shard_group import GroupReader, GroupWriter
+from stores.shard_group import GroupWriter
 from stores.shard_writer import ShardWriter
+from stores.stored_shard import StoredShard
 from stores.versions import Versions
 
 
@@ -78,36 +79,8 @@ class LabelShardWriter(ShardWriter):
             group.column(name, np.array(values, np.int64))
 
 
-class LabelShardReader:
-    """The label maps of one version of a shard, read when asked for. Picklable.
-
-    Attributes:
-        version: the version that is read.
-        keys: the images, in stored order.
-        failed: reason by key of images that have none.
-    """
-
-    def __init__(self, versions: Versions, version: str | None = None) -> None:
-        """Args:
-        version: empty takes the current one.
-
-        Raises:
-            NoVersion: there is none.
-            IncompleteVersion: its writer did not finish.
-        """
-        self.versions, self.version = versions, versions.readable(version)
-        self._group = GroupReader(versions.content(self.version))
-        self.keys: list[str] = self._group.attributes["image_keys"]
-        self.failed: dict[str, str] = self._group.attributes["failed"]
-
-    def __reduce__(self) -> tuple[type[LabelShardReader], tuple[Versions, str]]:
-        return LabelShardReader, (self.versions, self.version)
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._index
+class LabelShardReader(StoredShard):
+    """The label maps of one version of a shard; see `StoredShard`."""
 
     def layer(self, key: str, name: str) -> np.ndarray:
         """One layer of image `key`, (H, W) uint8.
@@ -132,10 +105,6 @@ class LabelShardReader:
     def sizes(self) -> np.ndarray:
         """(H, W) of every image, (images, 2) int32, in the order of `keys`."""
         return self._group.column("image_sizes")
-
-    @cached_property
-    def _index(self) -> dict[str, int]:
-        return {key: index for index, key in enumerate(self.keys)}
 
     @cached_property
     def _offsets(self) -> np.ndarray:

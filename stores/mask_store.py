@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 
 import numpy as np
 
 from stores.home import Home
 from stores.masks import COLUMN_DEFAULTS, COLUMN_DTYPES, NO_PARENT, MaskSet
-from stores.shard_group import GroupReader, GroupWriter
+from stores.shard_group import GroupWriter
 from stores.shard_writer import ShardWriter
-from stores.versions import IncompleteVersion, NoVersion, Versions
+from stores.stored_shard import StoredShard
+from stores.versions import IncompleteVersion, NoVersion
 
 __all__ = ["IncompleteVersion", "MaskShardReader", "MaskShardWriter", "NoVersion", "check_masks", "open_masks"]
 
@@ -53,39 +53,8 @@ class MaskShardWriter(ShardWriter):
             group.column(name, np.concatenate([np.zeros(0, dtype), *short[name]]))
 
 
-class MaskShardReader:
-    """The masks of one version of a shard, a `MaskSet` an image, read when asked for. Picklable.
-
-    Attributes:
-        version: the version that is read; it stays the same when another becomes current.
-        keys: the images, in stored order.
-        failed: reason by key of images whose masks could not be made.
-    """
-
-    def __init__(self, versions: Versions, version: str | None = None) -> None:
-        """Args:
-        version: empty takes the current one.
-
-        Raises:
-            NoVersion: there is none.
-            IncompleteVersion: its writer did not finish.
-        """
-        self.versions, self.version = versions, versions.readable(version)
-        self._group = GroupReader(versions.content(self.version))
-        self.keys: list[str] = self._group.attributes["image_keys"]
-        self.failed: dict[str, str] = self._group.attributes["failed"]
-
-    def __reduce__(self) -> tuple[type[MaskShardReader], tuple[Versions, str]]:
-        return MaskShardReader, (self.versions, self.version)
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._index
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.keys)
+class MaskShardReader(StoredShard):
+    """The masks of one version of a shard, a `MaskSet` an image; see `StoredShard`."""
 
     def __getitem__(self, key: str) -> MaskSet:
         """The masks of image `key`.
@@ -129,19 +98,11 @@ class MaskShardReader:
         """(H, W) of every image, (images, 2) int32, in the order of `keys`."""
         return self._group.column("image_sizes")
 
-    def verify(self) -> None:
-        """Read everything once; CorruptShard where a stored byte is not what was written."""
-        self._group.verify()
-
     def _column(self, name: str) -> np.ndarray:
         """A column of all masks; its default where the version is older than the column."""
         if self._group.has(name):
             return self._group.column(name)
         return np.full(len(self._group.column("boxes")), COLUMN_DEFAULTS[name], COLUMN_DTYPES[name])
-
-    @cached_property
-    def _index(self) -> dict[str, int]:
-        return {key: index for index, key in enumerate(self.keys)}
 
 
 def open_masks(home: Home, asset: str, shard: str, version: str | None = None) -> MaskShardReader:

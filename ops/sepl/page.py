@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from stores.manifests import source_of
 
 _EXTREMES = 10
 _SIDE = 200
+_BYTES = 400_000
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 1500px; margin: 2rem auto; padding: 0 1rem; }
@@ -59,14 +61,14 @@ def write_page(
     folder.mkdir(parents=True, exist_ok=True)
     ranked = sorted(result.images, key=lambda image: image.change)
     worst, best = ranked[:_EXTREMES], ranked[::-1][:_EXTREMES]
-    shown: dict[str, list[str]] = {}
-    for name, images in {"best": best, "worst": worst}.items():
-        shown[name] = []
-        for number, image in enumerate(images):
-            picture = _panel(home, result, truth, image, source, most_masks, limits)
-            file = f"{name}-{number:02}.jpg"
-            (folder / file).write_bytes(jpeg_under(picture[0], 400_000))
-            shown[name].append(_figure(file, image, picture[1], credits.get(image.key, "")))
+    panels = _Panels(folder, home, result.labels, source, most_masks, limits, truth)
+    shown = {
+        name: [
+            panels.figure(f"{name}-{number:02}.jpg", image.shard, image.key, _change(image, credits.get(image.key, "")))
+            for number, image in enumerate(images)
+        ]
+        for name, images in {"best": best, "worst": worst}.items()
+    }
     body = [
         "<h1>From tags to class masks</h1>",
         f"<p>{len(result.images)} photos, mean IoU over one confusion matrix, background included.</p>",
@@ -80,44 +82,79 @@ def write_page(
         "<h2>By class</h2>",
         _class_table(result),
     ]
+    return _write(folder, body)
+
+
+def write_gallery(
+    folder: Path,
+    home: Home,
+    shards: Sequence[str],
+    labels: tuple[str, ...],
+    source: str,
+    limits: LimitSettings,
+    credits: Mapping[str, str],
+) -> Path:
+    """As `write_page` for photos without a true label map: every photo of the shards; returns the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    panels = _Panels(folder, home, labels, source, None, limits)
+    photos = [(shard, key) for shard in shards for key in open_labels(home, "cam_labels", shard).keys]
+    figures = [
+        panels.figure(f"photo-{number:03}.jpg", shard, key, html.escape(credits.get(key, "")))
+        for number, (shard, key) in enumerate(photos)
+    ]
+    lead = "<p>A person said which classes each photo shows, and nothing about where.</p>"
+    return _write(folder, ["<h1>From tags to class masks</h1>", lead, _key(labels), *figures, _FAILURES])
+
+
+@dataclass(frozen=True)
+class _Panels:
+    """Writes the pictures of a page, and the figures around them.
+
+    Attributes:
+        source: masks whose repairs are shown, the best `most_masks` of them.
+        truth: None where it is not known.
+    """
+
+    folder: Path
+    home: Home
+    labels: tuple[str, ...]
+    source: str
+    most_masks: int | None
+    limits: LimitSettings
+    truth: Truth | None = None
+
+    def figure(self, file: str, shard: str, key: str, caption: str) -> str:
+        """Photo, activations, labels before and by each preset, and the truth; `caption` is HTML."""
+        photo = read_image(source_of(self.home, shard).open(), key, self.limits)
+        cams = open_labels(self.home, "cam_labels", shard)
+        before = cams.layer(key, "labels")
+        masks = {self.source: masks_of(self.home, shard, self.source)}
+        layers = {BEFORE: cams.layer(key, "cam"), REFINED: before}
+        layers |= dict(repairs(before, masks, key, len(self.labels), self.most_masks))
+        if self.truth is not None:
+            layers["truth"] = self.truth[PurePosixPath(key).stem]()
+        (self.folder / file).write_bytes(jpeg_under(panel(photo, cams.layer(key, "heat"), layers, _SIDE), _BYTES))
+        names = ["photo", "activation", *(name.partition(",")[0] for name in layers)]
+        head = "".join(f"<span>{html.escape(name)}</span>" for name in names)
+        return (
+            f"<figure><div class=head>{head}</div><img loading=lazy src='{file}' alt='{html.escape(key)}'>"
+            f"<figcaption>{html.escape(key)}: {caption}</figcaption></figure>"
+        )
+
+
+def _change(image: ImageScore, credit: str) -> str:
+    side = "up" if image.change >= 0 else "down"
+    number = f"<span class={side}>({100 * image.change:+.1f})</span>"
+    return f"IoU {image.before:.1%} → {image.after:.1%} {number} {html.escape(credit)}"
+
+
+def _write(folder: Path, body: Sequence[str]) -> Path:
     page = folder / "index.html"
     page.write_text(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>From tags to class masks</title><style>{_STYLE}</style><body>{''.join(body)}</body></html>"
     )
     return page
-
-
-def _panel(
-    home: Home,
-    result: ClassEvaluation,
-    truth: Truth,
-    image: ImageScore,
-    source: str,
-    most_masks: int | None,
-    limits: LimitSettings,
-) -> tuple[np.ndarray, list[str]]:
-    """Photo, activations, labels before, by each preset, and true; and what each is called."""
-    photo = read_image(source_of(home, image.shard).open(), image.key, limits)
-    cams = open_labels(home, "cam_labels", image.shard)
-    before = cams.layer(image.key, "labels")
-    masks = {source: masks_of(home, image.shard, source)}
-    layers = {BEFORE: cams.layer(image.key, "cam"), REFINED: before}
-    layers |= dict(repairs(before, masks, image.key, len(result.labels), most_masks))
-    layers["truth"] = truth[image.key.rpartition("/")[2].rpartition(".")[0]]()
-    names = ["photo", "activation", *(name.partition(",")[0] for name in layers)]
-    return panel(photo, cams.layer(image.key, "heat"), layers, _SIDE), names
-
-
-def _figure(file: str, image: ImageScore, names: Sequence[str], credit: str) -> str:
-    head = "".join(f"<span>{html.escape(name)}</span>" for name in names)
-    side = "up" if image.change >= 0 else "down"
-    caption = f"{html.escape(image.key)}: IoU {image.before:.1%} → {image.after:.1%} "
-    change = f"<span class={side}>({100 * image.change:+.1f})</span> {html.escape(credit)}"
-    return (
-        f"<figure><div class=head>{head}</div><img loading=lazy src='{file}' alt='{html.escape(image.key)}'>"
-        f"<figcaption>{caption}{change}</figcaption></figure>"
-    )
 
 
 def _stage_table(result: ClassEvaluation) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.commands.console import err, out, table
+from pipelines.commands.demo_classes import find_sample_classes, write_class_page
 from pipelines.commands.run import MASKS
 from pipelines.instance import open_instance
 from pipelines.prompting import PromptingRequest, learn_prompts
@@ -63,6 +64,8 @@ def demo(output: Path, preset: str, train: bool) -> int:
                 return 1
             if not _all_well(learn_prompts(instance, shards, PromptingRequest("demo", everything=True))):
                 return 1
+            if not _all_well(find_sample_classes(home, instance, shards)):
+                return 1
     layers = LAYERS if train else {"pseudo-masks": MASKS}
     labelled = list(_masks(home, shards, layers))
     rows = [
@@ -77,6 +80,8 @@ def demo(output: Path, preset: str, train: bool) -> int:
     out.print(table("Masks", list(rows[0]), [list(row.values()) for row in rows]))
     out.print(f"{total:,} pseudo-masks of {len(rows)} photos; all of it took {seconds:.0f} s")
     out.print(f"Open [bold]{page}[/bold] and slide from fine to coarse.")
+    if train:
+        out.print(f"From tags to class masks: [bold]{write_class_page(home, shards, output / 'classes')}[/bold]")
     return 0
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from ops.evaluation_stage import MODEL_MASKS
 from ops.model_stages import MODEL_OF
-from pipelines.definitions import defs
 from pipelines.instance import add_partitions
 from stores.home import Home
 from stores.mask_store import open_masks
 from stores.masks import SOURCES, MaskSet
+from tests.dagster_runs import metadata_of, run_job
 from tests.labelled_shards import SIZE, TINY, add_shard, annotate
 
 HUMAN = SOURCES.index("human")
@@ -53,24 +53,7 @@ def instance(shard):
 
 def run(home, instance, job, shard=None, **plus):
     settings = TINY | {"plus": {"fraction": 1.0, "source": "pseudo", "steps": 2} | plus}
-    return defs.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        partition_key=shard,
-        raise_on_error=False,
-        run_config={
-            "resources": {
-                "home": {"config": {"url": home.location.url}},
-                "learning": {"config": {"preset": "demo", "settings": settings}},
-            },
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        },
-    )
-
-
-def metadata_of(result, asset):
-    assert result.success, [event.step_failure_data.error.message for event in result.get_step_failure_events()]
-    (event,) = [event for event in result.get_asset_materialization_events() if event.asset_key.path[-1] == asset]
-    return {name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()}
+    return run_job(home, instance, job, shard, learning={"preset": "demo", "settings": settings})
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from stores.home import Home
 from stores.mask_store import open_masks
 from stores.masks import SOURCES
 from stores.rle import iou
+from tests.dagster_runs import metadata_of, run_job
 from tests.labelled_shards import TINY, add_shard
 
 LABELS = "hierarchical_masks"
@@ -53,22 +54,7 @@ def add_labelled(home, instance, folder) -> str:
 
 
 def run(home, instance, job, shard=None, **learning):
-    config = {"preset": "demo", "settings": TINY} | learning
-    return defs.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        partition_key=shard,
-        raise_on_error=False,
-        run_config={
-            "resources": {"home": {"config": {"url": home.location.url}}, "learning": {"config": config}},
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        },
-    )
-
-
-def metadata_of(result, asset):
-    assert result.success, [event.step_failure_data.error.message for event in result.get_step_failure_events()]
-    (event,) = [event for event in result.get_asset_materialization_events() if event.asset_key.path[-1] == asset]
-    return {name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()}
+    return run_job(home, instance, job, shard, learning={"preset": "demo", "settings": TINY} | learning)
 
 
 @pytest.fixture(scope="module")

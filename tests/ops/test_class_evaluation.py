@@ -1,0 +1,110 @@
+"""True label maps from COCO, scores of every stage, and what is wrong with label maps in the store."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ops.confusion import MismatchedLabels
+from ops.sepl.evaluation import BEFORE, REFINED, SEMANTIC, evaluate_shards, open_truth
+from ops.sepl.label_checks import check_labels
+from stores.home import Home
+from stores.label_map_store import LabelledImage, LabelShardWriter, open_labels
+from stores.location import Location
+from stores.manifests import open_manifest
+from tests.labelled_shards import SIZE, add_shard
+
+LABELS = ("background", "person", "tvmonitor")
+SHAPE = SIZE[::-1]
+
+
+def box(left: int, top: int, right: int, bottom: int) -> list[list[int]]:
+    return [[left, top, right, top, right, bottom, left, bottom]]
+
+
+def coco_file(root: Path) -> Location:
+    """A person before a television, a crowd that overlaps the person, and a toaster on top."""
+    boxes = [
+        (72, box(0, 0, 60, 60), 0),
+        (1, box(20, 20, 40, 40), 0),
+        (1, box(30, 30, 80, 80), 1),
+        (80, box(0, 0, 9, 9), 0),
+    ]
+    document = {
+        "images": [{"id": 1, "file_name": "photo0.jpg", "width": SIZE[0], "height": SIZE[1]}],
+        "categories": [{"id": 1, "name": "person"}, {"id": 72, "name": "tv"}, {"id": 80, "name": "toaster"}],
+        "annotations": [
+            {"id": i, "image_id": 1, "category_id": category, "segmentation": segmentation, "iscrowd": crowd}
+            for i, (category, segmentation, crowd) in enumerate(boxes, start=1)
+        ],
+    }
+    (root / "instances.json").write_text(json.dumps(document))
+    return Location(str(root / "instances.json"))
+
+
+def test_truth_is_painted_small_over_large_and_crowds_beneath(tmp_path: Path) -> None:
+    labels = open_truth(coco_file(tmp_path), LABELS)["photo0"]()
+    assert labels.shape == SHAPE
+    assert [labels[y, x] for x, y in ((3, 3), (25, 25), (35, 35), (70, 70), (50, 50), (100, 5))] == [2, 1, 1, 255, 2, 0]
+
+
+def test_a_truth_without_our_classes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MismatchedLabels, match="none of the classes whale"):
+        open_truth(coco_file(tmp_path), ("background", "whale"))
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> tuple[Home, str]:
+    """A home in which `cam_labels` and `semantic_labels` call the left half of each photo label 1."""
+    home = Home(tmp_path / "home")
+    key = add_shard(home, tmp_path / "photos", 2)
+    half = np.zeros(SHAPE, np.uint8)
+    half[:, : SIZE[0] // 2] = 1
+    for asset, layers in {"cam_labels": ("labels", "cam", "heat"), "semantic_labels": ("labels",)}.items():
+        writer = LabelShardWriter(home.versions_of(asset, key), "v1", ["photo0.jpg", "photo1.jpg"], layers)
+        for name in writer.image_keys:
+            writer.add(name, LabelledImage(dict.fromkeys(layers, half)))
+        writer.finish({})
+    return home, key
+
+
+def test_every_stage_and_preset_is_scored(shard: tuple[Home, str]) -> None:
+    home, key = shard
+    truth = np.zeros(SHAPE, np.uint8)
+    truth[:, : SIZE[0] // 4] = 1
+    result = evaluate_shards(home, [key], {"photo1": lambda: truth}, LABELS, ["hierarchical_masks"])
+    presets = [f"{name}, hierarchical_masks" for name in ("paper", "code", "repair")]
+    assert list(result.confusions) == [BEFORE, REFINED, *presets, SEMANTIC]
+    assert result.missing == ["photo0.jpg"]
+    assert result.mean_ious()[REFINED] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert [image.key for image in result.images] == ["photo1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("truth", "message"),
+    [
+        ({}, "no photo has a true label map"),
+        ({"photo0": lambda: np.zeros((3, 3), np.uint8)}, "photo0.jpg of .*the truth"),
+    ],
+)
+def test_a_truth_that_does_not_fit(shard: tuple[Home, str], truth: dict, message: str) -> None:
+    home, key = shard
+    with pytest.raises(MismatchedLabels, match=message):
+        evaluate_shards(home, [key], truth, LABELS, ["hierarchical_masks"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "tags", "failing"),
+    [
+        (3, {"photo0.jpg": (1,), "photo1.jpg": (1, 2)}, ()),
+        (1, {"photo0.jpg": (1,), "photo1.jpg": (1,)}, ("known_labels",)),
+        (3, {"photo0.jpg": (1,), "photo1.jpg": (2,)}, ("tagged_classes_only",)),
+    ],
+)
+def test_checks_of_stored_labels(
+    shard, classes: int, tags: dict[str, tuple[int, ...]], failing: tuple[str, ...]
+) -> None:
+    home, key = shard
+    problems = check_labels(open_labels(home, "cam_labels", key), open_manifest(home, key), classes, tags)
+    assert tuple(name for name, found in problems.items() if found) == failing
