@@ -25,7 +25,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.operations import label, write_tars
 from pipelines.backfills import launch
 from pipelines.instance import open_instance
-from pipelines.process_groups import stop_group
+from pipelines.process_groups import ended_by_signals, stop_group
 from pipelines.runner import LabelRequest
 from stores.home import Home
 from stores.manifests import registered
@@ -43,7 +43,7 @@ def main() -> None:
     if chromium is None:
         sys.exit("no Chromium here")
     print(describe_machine())
-    with tempfile.TemporaryDirectory(prefix="unsam-ui-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="unsam-ui-") as scratch, ended_by_signals():
         home = Home(f"{scratch}/home")
         write_tars(Path(scratch) / "photos", options.shards)
         label(home, Path(scratch) / "photos")
@@ -104,7 +104,7 @@ def take(page: Page, url: str, output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     pages = {
         "ui_partitions": ("/assets/hierarchical_masks?view=partitions", "Failed to materialize|Missing"),
-        "ui_automation": ("/automation", "nightly_labels"),
+        "ui_automation": ("/automation", "new_shards"),
         "ui_backfills": ("/runs?view=backfills", "stale shards"),
         "ui_assets": ("/asset-groups/", "hierarchical_masks"),
     }
@@ -115,7 +115,7 @@ def take(page: Page, url: str, output: Path) -> None:
         seconds = time.perf_counter() - begun
         page.wait_for_timeout(3000)
         page.screenshot(path=output / f"{name}.jpg", type="jpeg", quality=80)
-        print(f"{path}: usable after {seconds:.1f} s")
+        print(f"{path}: usable after {seconds:.1f} s", flush=True)
 
 
 if __name__ == "__main__":
