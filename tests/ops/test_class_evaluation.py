@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from ops.confusion import MismatchedLabels
+from ops.sample_photos import SAMPLE_PHOTOS
 from ops.sepl.evaluation import BEFORE, REFINED, SEMANTIC, evaluate_shards, open_truth
 from ops.sepl.label_checks import check_labels
 from ops.sepl.label_stages import SeplWorker, masks_of
-from ops.sepl.page import write_page
+from ops.sepl.page import write_gallery, write_page
+from ops.sepl.sample_tags import sample_tags
 from ops.sepl.settings import SEPL_PRESETS
 from ops.settings import LimitSettings
 from stores.annotations import BadAnnotations
@@ -82,7 +84,7 @@ def test_every_stage_and_preset_is_scored(shard: tuple[Home, str]) -> None:
     truth = np.zeros(SHAPE, np.uint8)
     truth[:, : SIZE[0] // 4] = 1
     result = evaluate_shards(home, [key], {"photo1": lambda: truth}, LABELS, ["hierarchical_masks"])
-    presets = [f"{name}, hierarchical_masks" for name in ("paper", "code", "repair")]
+    presets = [f"{name}, hierarchical_masks" for name in SEPL_PRESETS]
     assert list(result.confusions) == [BEFORE, REFINED, *presets, SEMANTIC]
     assert result.missing == ["photo0.jpg"]
     assert result.mean_ious()[REFINED] == pytest.approx((1 / 2 + 2 / 3) / 2)
@@ -148,3 +150,18 @@ def test_the_page_shows_every_stage(shard: tuple[Home, str], tmp_path: Path) -> 
     for shown in ("Ten best", "Ten worst", "tvmonitor", "repair, hierarchical_masks", "best-01.jpg", "How it fails"):
         assert shown in text
     assert (page.parent / "worst-01.jpg").stat().st_size > 1000
+
+
+def test_a_gallery_needs_no_truth(shard: tuple[Home, str], tmp_path: Path) -> None:
+    home, key = shard
+    page = write_gallery(
+        tmp_path / "g", home, [key], LABELS, "hierarchical_masks", LimitSettings(), {"photo0.jpg": "me"}
+    )
+    assert page.read_text().count("<figure>") == 2
+    assert ": me<" in page.read_text()
+
+
+def test_every_sample_photo_has_tags() -> None:
+    tags = sample_tags()
+    assert set(tags.of_image) == {photo.file_name for photo in SAMPLE_PHOTOS}
+    assert sorted({label for own in tags.of_image.values() for label in own}) == list(range(1, len(tags.labels)))
