@@ -54,7 +54,7 @@ class CamSettings(Section):
     scales: tuple[float, ...] = (0.75, 1.0, 1.5)
     flip: bool = True
     background: Literal["threshold", "power"] = "threshold"
-    threshold: float = Field(0.3, ge=0, le=1, description="activation below which a pixel is background")
+    threshold: float = Field(0.5, ge=0, le=1, description="activation below which a pixel is background")
     power: float = Field(4.0, gt=0, description="the background's score is (1 - largest activation) to this power")
     walk: bool = Field(True, description="spread activations by a random walk over the body's features")
     walk_steps: int = Field(8, ge=1)

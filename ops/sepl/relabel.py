@@ -55,27 +55,27 @@ def relabel(labels: np.ndarray, masks: MaskSet, classes: int, settings: SeplSett
     Raises:
         UnfitLabelMap: other sizes, another type, or a label that is no class.
     """
-    check_labels(labels, masks.size, classes)
+    pixels = check_labels(labels, masks.size, classes)
     runs = MaskRuns.of(masks)
     overlaps = runs.overlaps(labels, classes)
-    pixels = np.bincount(labels.reshape(-1), minlength=256)[:classes]
     selection = select(overlaps, runs.areas(), pixels, settings)
     repaired = _combined(labels, runs, selection, settings)
     if settings.keep_ignored:
         repaired[(labels == IGNORE) & (repaired == BACKGROUND)] = IGNORE
     present = np.flatnonzero(pixels[1:]) + 1
-    left = set(np.unique(repaired).tolist())
+    left = np.bincount(repaired.reshape(-1), minlength=256) > 0
     used = set(selection.classes.tolist())
     return Relabelled(
         repaired,
         int(np.count_nonzero(selection.classes)),
         tuple(int(k) for k in present if k not in used),
-        tuple(int(k) for k in present if k not in left),
+        tuple(int(k) for k in present if not left[k]),
     )
 
 
-def check_labels(labels: np.ndarray, size: tuple[int, int], classes: int) -> None:
-    """
+def check_labels(labels: np.ndarray, size: tuple[int, int], classes: int) -> np.ndarray:
+    """Pixels of each label, (classes,) int64.
+
     Raises:
         UnfitLabelMap: not (H, W) uint8, not of `size`, or with a label that is neither below `classes` nor 255.
     """
@@ -83,10 +83,11 @@ def check_labels(labels: np.ndarray, size: tuple[int, int], classes: int) -> Non
         raise UnfitLabelMap(f"a label map of shape (H, W) and type uint8 expected, got {labels.shape} {labels.dtype}")
     if labels.shape != tuple(size):
         raise UnfitLabelMap(f"the label map has (H, W) = {labels.shape}, the masks {tuple(size)}")
-    found = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256))
-    unknown = [int(label) for label in found if label >= classes and label != IGNORE]
+    pixels = np.bincount(labels.reshape(-1), minlength=256)
+    unknown = [int(label) for label in np.flatnonzero(pixels) if label >= classes and label != IGNORE]
     if unknown:
         raise UnfitLabelMap(f"labels {unknown} are no classes: there are 0 to {classes - 1}, and 255 for none")
+    return pixels[:classes]
 
 
 def select(overlaps: np.ndarray, areas: np.ndarray, pixels: np.ndarray, settings: SeplSettings) -> Selection:

@@ -50,9 +50,8 @@ class MaskRuns:
 
     def paint_largest(self, values: np.ndarray) -> np.ndarray:
         """(H, W) uint8: the largest of `values` (n,) uint8 among the masks that cover a pixel; 0 where none does."""
-        painted = np.zeros(self.size[0] * self.size[1], np.uint8)
-        _paint_largest(self.spans, self.offsets, np.asarray(values, np.uint8), painted)
-        return painted.reshape(self.size)
+        shown = np.flatnonzero(values)
+        return self.paint_in_order(shown[np.argsort(values[shown], kind="stable")], values)
 
     def paint_in_order(self, order: np.ndarray, values: np.ndarray) -> np.ndarray:
         """(H, W) uint8: the value of the last mask in `order` (indices) that covers a pixel; 0 where none does."""
@@ -144,17 +143,6 @@ def _count(spans: np.ndarray, offsets: np.ndarray, labels: np.ndarray, ends: np.
                     counts[mask, labels[pixel]] += end - pixel
                 pixel = end
     return counts
-
-
-@kernel
-def _paint_largest(spans: np.ndarray, offsets: np.ndarray, values: np.ndarray, painted: np.ndarray) -> None:
-    for mask in range(len(values)):
-        value = values[mask]
-        if value == 0:
-            continue
-        for run in range(offsets[mask], offsets[mask + 1]):
-            for pixel in range(spans[run, 0], spans[run, 1]):
-                painted[pixel] = max(painted[pixel], value)
 
 
 @kernel

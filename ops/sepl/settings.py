@@ -1,4 +1,8 @@
-"""Knobs of mask assignment and selection, and the three presets; light to import."""
+"""Knobs of mask assignment and selection, and the presets; light to import.
+
+`parts` is ours, for masks at every granularity: many small masks that surely lie inside a class, and nothing of the
+activations that no mask confirms. Its two thresholds were chosen on COCO's training photos (docs/classes.md).
+"""
 
 from __future__ import annotations
 
@@ -43,5 +47,6 @@ SEPL_PRESETS = {
         keep_ignored=False,
     ),
     "repair": SeplSettings(rule="or", conflict="mask"),
+    "parts": SeplSettings(fallback="if_empty", mask_share=0.7, class_share=0.05),
 }
 DEFAULT_SEPL_PRESET = "paper"

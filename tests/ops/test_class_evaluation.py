@@ -1,18 +1,28 @@
 """True label maps from COCO, scores of every stage, and what is wrong with label maps in the store."""
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ops.confusion import MismatchedLabels
+from ops.sample_photos import SAMPLE_PHOTOS
 from ops.sepl.evaluation import BEFORE, REFINED, SEMANTIC, evaluate_shards, open_truth
 from ops.sepl.label_checks import check_labels
+from ops.sepl.label_stages import SeplWorker, masks_of
+from ops.sepl.page import write_gallery, write_page
+from ops.sepl.sample_tags import sample_tags
+from ops.sepl.settings import SEPL_PRESETS
+from ops.settings import LimitSettings
+from stores.annotations import BadAnnotations
+from stores.coco import write_coco
 from stores.home import Home
 from stores.label_map_store import LabelledImage, LabelShardWriter, open_labels
 from stores.location import Location
 from stores.manifests import open_manifest
+from stores.masks import MaskSet
 from tests.labelled_shards import SIZE, add_shard
 
 LABELS = ("background", "person", "tvmonitor")
@@ -74,7 +84,7 @@ def test_every_stage_and_preset_is_scored(shard: tuple[Home, str]) -> None:
     truth = np.zeros(SHAPE, np.uint8)
     truth[:, : SIZE[0] // 4] = 1
     result = evaluate_shards(home, [key], {"photo1": lambda: truth}, LABELS, ["hierarchical_masks"])
-    presets = [f"{name}, hierarchical_masks" for name in ("paper", "code", "repair")]
+    presets = [f"{name}, hierarchical_masks" for name in SEPL_PRESETS]
     assert list(result.confusions) == [BEFORE, REFINED, *presets, SEMANTIC]
     assert result.missing == ["photo0.jpg"]
     assert result.mean_ious()[REFINED] == pytest.approx((1 / 2 + 2 / 3) / 2)
@@ -108,3 +118,50 @@ def test_checks_of_stored_labels(
     home, key = shard
     problems = check_labels(open_labels(home, "cam_labels", key), open_manifest(home, key), classes, tags)
     assert tuple(name for name, found in problems.items() if found) == failing
+
+
+def test_repair_with_masks_of_a_file(shard: tuple[Home, str], tmp_path: Path) -> None:
+    home, key = shard
+    whole = np.ones(SHAPE, bool)
+    write_coco(str(tmp_path / "sam.json"), [("elsewhere/photo1.png", MaskSet.from_dense([whole], SHAPE))])
+    masks = pickle.loads(pickle.dumps(masks_of(home, key, str(tmp_path / "sam.json"))))
+    worker = SeplWorker(open_labels(home, "cam_labels", key), masks, SEPL_PRESETS["repair"], len(LABELS), None)()
+    untouched, filled = worker("photo0.jpg").content, worker("photo1.jpg").content
+    assert (untouched.counts["masks"], filled.counts["masks"], filled.counts["chosen"]) == (0, 1, 1)
+    np.testing.assert_array_equal(untouched.layers["labels"][0], [1] * (SIZE[0] // 2) + [0] * (SIZE[0] // 2))
+    assert (filled.layers["labels"] == 1).all()
+
+
+def test_masks_of_another_size_quarantine_their_image(shard: tuple[Home, str], tmp_path: Path) -> None:
+    home, key = shard
+    write_coco(str(tmp_path / "sam.json"), [("photo1.jpg", MaskSet.empty((5, 5)))])
+    masks = masks_of(home, key, str(tmp_path / "sam.json"))
+    worker = SeplWorker(open_labels(home, "cam_labels", key), masks, SEPL_PRESETS["repair"], len(LABELS), None)()
+    with pytest.raises(BadAnnotations, match="photo1"):
+        worker("photo1.jpg")
+
+
+def test_the_page_shows_every_stage(shard: tuple[Home, str], tmp_path: Path) -> None:
+    home, key = shard
+    truth = {name: lambda: np.zeros(SHAPE, np.uint8) for name in ("photo0", "photo1")}
+    result = evaluate_shards(home, [key], truth, LABELS, ["hierarchical_masks"])
+    page = write_page(tmp_path / "page", home, result, truth, "hierarchical_masks", None, LimitSettings(), {})
+    text = page.read_text()
+    for shown in ("Ten best", "Ten worst", "tvmonitor", "repair, hierarchical_masks", "best-01.jpg", "How it fails"):
+        assert shown in text
+    assert (page.parent / "worst-01.jpg").stat().st_size > 1000
+
+
+def test_a_gallery_needs_no_truth(shard: tuple[Home, str], tmp_path: Path) -> None:
+    home, key = shard
+    page = write_gallery(
+        tmp_path / "g", home, [key], LABELS, "hierarchical_masks", LimitSettings(), {"photo0.jpg": "me"}
+    )
+    assert page.read_text().count("<figure>") == 2
+    assert ": me<" in page.read_text()
+
+
+def test_every_sample_photo_has_tags() -> None:
+    tags = sample_tags()
+    assert set(tags.of_image) == {photo.file_name for photo in SAMPLE_PHOTOS}
+    assert sorted({label for own in tags.of_image.values() for label in own}) == list(range(1, len(tags.labels)))
