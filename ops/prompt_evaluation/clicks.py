@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from ops.promptable.predictor import Predictor
 from ops.promptable.simulation import innermost
@@ -28,6 +29,8 @@ class MaskAnswers:
         single: IoU of the one mask for a clear prompt, after one click.
         by_clicks: IoU after each of the clicks of a simulated user, (n,).
         box: IoU of the one mask for the tight box; box_refined, after a second pass with its own answer as mask prompt.
+        size_order: rank correlation of the granularity that is asked for at the first click and the area of the answer;
+            NaN for a model that takes none.
         area: pixels.
     """
 
@@ -38,6 +41,7 @@ class MaskAnswers:
     by_clicks: np.ndarray
     box: float
     box_refined: float
+    size_order: float
     area: int
 
 
@@ -69,6 +73,7 @@ def answer_mask(predictor: Predictor, truth: np.ndarray, clicks: int, teacher: M
         by_clicks=np.array(list(_simulated(predictor, truth, found[best], logits[best], click[0], clicks))),
         box=overlap(boxed[0], truth),
         box_refined=overlap(refined[0], truth),
+        size_order=_size_order(predictor, click) if predictor.model.shape.granularity else float("nan"),
         area=int(truth.sum()),
     )
 
@@ -110,6 +115,13 @@ def _best_of_six(masks: MaskSet, click: tuple[int, int], truth: np.ndarray) -> f
         if len(holding) == _RANKED:
             break
     return max(holding, default=0.0)
+
+
+def _size_order(predictor: Predictor, click: np.ndarray) -> float:
+    """Spearman's correlation of ten granularities and the areas of their answers; 0 where all areas are the same."""
+    asked = np.linspace(0.1, 1, 10)
+    areas = [predictor.predict(click, np.array([1]), granularity=float(value))[0].sum() for value in asked]
+    return float(spearmanr(asked, areas).statistic) if len(set(areas)) > 1 else 0.0
 
 
 def _simulated(

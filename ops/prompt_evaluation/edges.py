@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import sobel
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 from scipy.spatial import cKDTree
 from skimage.morphology import thin
+
+from ops.prompt_evaluation.bipartite import largest_matching
 
 TOLERANCE = 0.0075
 THRESHOLDS = np.linspace(0.01, 0.99, 99)
@@ -182,9 +182,8 @@ class _Neighbours:
         if not kept.any():
             return np.zeros(0, np.int64)
         starts = np.concatenate([[0], np.cumsum(np.bincount(self.pixels[kept], minlength=self.possible))])
-        ones = np.ones(int(starts[-1]), np.int8)
-        graph = csr_array((ones, self.drawn[kept], starts), shape=(self.possible, self.count))
-        return np.flatnonzero(maximum_bipartite_matching(graph, perm_type="column") >= 0)
+        partners = largest_matching(starts, self.drawn[kept].astype(np.int64), self.count)
+        return np.flatnonzero(partners >= 0)
 
 
 def _curve(counts: EdgeCounts) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ def summarise(answers: Sequence[MaskAnswers], images: Sequence[int], clicks: int
     if not answers:
         raise ValueError("no mask was asked for: the data set has none")
     by_clicks = np.stack([answer.by_clicks for answer in answers])
-    names = ("best_score", "oracle", "teacher", "single", "box", "box_refined")
+    names = ("best_score", "oracle", "teacher", "single", "box", "box_refined", "size_order")
     values = {name: np.array([getattr(answer, name) for answer in answers]) for name in names}
     numbers = {name: _mean(column) for name, column in values.items()}
     numbers["oracle_error"] = _standard_error(values["oracle"], np.asarray(images))

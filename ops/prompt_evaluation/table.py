@@ -25,7 +25,12 @@ _SHARES = {
     "AR@100": "proposals AR@100",
     "AR@1000": "proposals AR@1000",
 }
-_COUNTS = {"NoC@80": "clicks to 80 %", "NoC@90": "clicks to 90 %", "masks": "human masks"}
+_COUNTS = {
+    "size_order": "rank correlation of granularity and area",
+    "NoC@80": "clicks to 80 %",
+    "NoC@90": "clicks to 90 %",
+    "masks": "human masks",
+}
 
 
 def rows(numbers: Mapping[str, Numbers]) -> list[list[str]]:
@@ -48,4 +53,4 @@ def comparison_table(numbers: Mapping[str, Numbers]) -> str:
 def _cell(value: float | None, share: bool) -> str:
     if value is None:
         return "-"
-    return f"{100 * value:.1f}" if share else f"{value:.1f}"
+    return f"{100 * value:.1f}" if share else f"{value:.2f}"

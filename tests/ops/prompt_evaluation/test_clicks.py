@@ -40,6 +40,12 @@ def test_numbers_follow_from_the_predictors_answers() -> None:
     box, _, _ = predictor.predict(box=np.array([30, 20, 70, 50]), multimask_output=False)
     assert found.box == pytest.approx(overlap(box[0], truth))
     assert np.isnan(answer_mask(predictor, truth, 1, None).teacher)
+    asked = np.linspace(0.1, 1, 10)
+    areas = [predictor.predict(np.array([[x, y]]), np.array([1]), granularity=float(value))[0].sum() for value in asked]
+    ranks = [np.argsort(np.argsort(values)) for values in (asked, areas)] if len(set(areas)) == 10 else None
+    assert -1 <= found.size_order <= 1
+    if ranks:
+        assert found.size_order == pytest.approx(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def test_the_seventh_mask_of_the_teacher_does_not_count() -> None:
