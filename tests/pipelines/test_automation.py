@@ -12,7 +12,7 @@ from ops.settings import LabelSettings
 from ops.stage_workers import weight_hash
 from ops.staleness import LABEL_ASSETS
 from pipelines.automation import SHIPPED, AutomationSettings, load_automation
-from pipelines.backfills import ROUND_ASSETS
+from pipelines.backfills import LATER_ASSETS
 from pipelines.definitions import defs
 from pipelines.instance import add_partitions, open_instance
 from pipelines.later_rounds import latest_training, next_step
@@ -190,4 +190,4 @@ def test_an_evaluation_follows_each_training(tmp_path, environment):
 
 def test_a_backfill_knows_every_asset_that_is_made_by_shards():
     partitioned = {spec.key.path[-1] for spec in defs.resolve_all_asset_specs() if spec.partitions_def == SHARDS}
-    assert set(LABEL_ASSETS) | set(ROUND_ASSETS) == partitioned
+    assert set(LABEL_ASSETS) | set(LATER_ASSETS) == partitioned
