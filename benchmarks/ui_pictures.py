@@ -30,7 +30,7 @@ from pipelines.runner import LabelRequest
 from stores.home import Home
 from stores.manifests import registered
 
-SECONDS = 300
+SECONDS = 60
 _EVENTS = {"shard_manifest": 10, "dino_features": 10, "ncut_masks": 10, "hierarchical_masks": 8}
 
 
@@ -105,8 +105,7 @@ def take(page: Page, url: str, output: Path) -> None:
     pages = {
         "ui_partitions": ("/assets/hierarchical_masks?view=partitions", "Failed to materialize|Missing"),
         "ui_automation": ("/automation", "new_shards"),
-        "ui_backfills": ("/runs?view=backfills", "stale shards"),
-        "ui_assets": ("/asset-groups/", "hierarchical_masks"),
+        "ui_backfills": ("/runs?view=backfills", "20 partitions|unsam backfill|Requested|In progress"),
     }
     for name, (path, awaited) in pages.items():
         begun = time.perf_counter()

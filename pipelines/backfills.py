@@ -14,10 +14,15 @@ from dagster._core.definitions.partitions.subset import DefaultPartitionsSubset
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus, PartitionBackfill
 from dagster._core.storage.tags import BACKFILL_ID_TAG, WILL_RETRY_TAG
 
-ROUND_ASSETS = (
+LEARNT_ASSETS = (
     *("round1_masks", "round2_labels", "unsam_masks"),
     *("sa1b_masks", "plus_labels", "unsam_plus_masks"),
     *("union_labels", "human_only_masks", "union_masks"),
+)
+LATER_ASSETS = (
+    *LEARNT_ASSETS,
+    *("auto_masks", "proposals", "corrected_masks", "engine_labels"),
+    *("cam_labels", "sepl_labels", "semantic_labels"),
 )
 _RUNNING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _QUEUED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from ops.staleness import LABEL_ASSETS, Freshness, LabelRecipe, ShardStates, label_states, stored_states
-from pipelines.backfills import ROUND_ASSETS, BackfillProgress, recent_backfills
+from pipelines.backfills import LATER_ASSETS, BackfillProgress, recent_backfills
 from pipelines.failures import PARTITION_TAG, FailedRun, failed_run
 from stores.home import Home
 from stores.manifests import registered, source_of
@@ -78,8 +78,8 @@ def overview(home: Home, instance: dg.DagsterInstance, recipe: LabelRecipe, fail
     """
     shards = registered(home)
     states = label_states(home, shards, recipe)
-    rounds = [asset for asset in ROUND_ASSETS if next((home.masks / asset).iterdir(), None) is not None]
-    later = stored_states(home, shards, rounds)
+    made = [asset for asset in LATER_ASSETS if next((home.masks / asset).iterdir(), None) is not None]
+    later = stored_states(home, shards, made)
     active = active_shards(instance)
     failed = failed_shards(instance, states)
     ends = {shard: one[LABEL_ASSETS[-1]] for shard, one in states.items()}
@@ -87,7 +87,7 @@ def overview(home: Home, instance: dg.DagsterInstance, recipe: LabelRecipe, fail
         shards=len(shards),
         assets={
             asset: Counter(one[asset].freshness.value for one in source.values())
-            for source, names in ((states, LABEL_ASSETS), (later, rounds))
+            for source, names in ((states, LABEL_ASSETS), (later, made))
             for asset in names
         },
         states=Counter(

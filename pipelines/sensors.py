@@ -10,6 +10,7 @@ from pipelines.automation import AutomationSettings
 from pipelines.failures import PARTITION_TAG, reason_of
 from pipelines.jobs import label_shards
 from pipelines.later_rounds import later_rounds_sensor
+from pipelines.lost_runs import lost_runs_sensor
 from pipelines.watching import Memory, look
 from stores.home import Home
 
@@ -21,6 +22,7 @@ def sensors(settings: AutomationSettings) -> list[dg.SensorDefinition]:
         later_rounds_sensor(),
         evaluation_sensor(settings),
         failed_runs_sensor(),
+        lost_runs_sensor(),
     ]
 
 

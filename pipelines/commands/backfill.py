@@ -13,7 +13,7 @@ import dagster as dg
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ops.staleness import LABEL_ASSETS, label_states, stored_states
-from pipelines.backfills import ROUND_ASSETS, BackfillProgress, cancel, launch, progress_of
+from pipelines.backfills import LATER_ASSETS, LEARNT_ASSETS, BackfillProgress, cancel, launch, progress_of
 from pipelines.commands.console import err, errors_in_one_line, out, table
 from pipelines.commands.status import duration
 from pipelines.daemon import daemon_is_alive, own_daemon
@@ -30,7 +30,7 @@ from stores.home import Home
 from stores.manifests import registered
 
 _POLL_SECONDS = 2.0
-_PARTITIONED = (*LABEL_ASSETS, *ROUND_ASSETS)
+_PARTITIONED = (*LABEL_ASSETS, *LATER_ASSETS)
 
 
 @dataclass(frozen=True)
@@ -161,12 +161,12 @@ def _chosen(
 def _stale(home: Home, shards: Iterable[str], labels: LabelRequest, assets: Sequence[str]) -> set[str]:
     names = list(shards)
     of_labels = [asset for asset in assets if asset in LABEL_ASSETS]
-    of_rounds = [asset for asset in assets if asset in ROUND_ASSETS]
+    later = [asset for asset in assets if asset in LATER_ASSETS]
     found: set[str] = set()
     if of_labels:
         found.update(stale_shards(label_states(home, names, current_recipe(labels, with_weights=True)), of_labels))
-    if of_rounds:
-        found.update(stale_shards(stored_states(home, names, of_rounds), of_rounds))
+    if later:
+        found.update(stale_shards(stored_states(home, names, later), later))
     return found
 
 
@@ -176,7 +176,7 @@ def _resources(
     found: dict[str, Mapping[str, Any]] = {}
     if any(asset in LABEL_ASSETS for asset in assets):
         found["labelling"] = labels.resource_config()
-    if any(asset in ROUND_ASSETS for asset in assets):
+    if any(asset in LEARNT_ASSETS for asset in assets):
         found["learning"] = learning.resource_config([])
     return found
 

@@ -218,12 +218,11 @@ def _is_missing(home: Home, shard: str) -> bool:
 
 
 def _instance(home: Home, folder: Path) -> AbstractContextManager[dg.DagsterInstance]:
-    """The project's own dagster.yaml, but two runs at once; dead ones are noticed soon and tried again often."""
+    """The project's own dagster.yaml, but two runs at once, and dead ones are noticed soon."""
     place = folder / "home" / "dagster"
     place.mkdir(parents=True)
     settings = yaml.safe_load((_PROJECT / "dagster.yaml").read_text())
     settings["run_monitoring"] |= {"poll_interval_seconds": 5, "start_timeout_seconds": 120}
-    settings["run_retries"]["max_retries"] = 20
     settings["concurrency"] = {"runs": {"max_concurrent_runs": 2}, "pools": {"granularity": "op", "default_limit": 2}}
     (place / "dagster.yaml").write_text(yaml.safe_dump(settings))
     return open_instance(home)

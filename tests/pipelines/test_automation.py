@@ -12,10 +12,11 @@ from ops.settings import LabelSettings
 from ops.stage_workers import weight_hash
 from ops.staleness import LABEL_ASSETS
 from pipelines.automation import SHIPPED, AutomationSettings, load_automation
-from pipelines.backfills import ROUND_ASSETS
+from pipelines.backfills import LATER_ASSETS
 from pipelines.definitions import defs
 from pipelines.instance import add_partitions, open_instance
 from pipelines.later_rounds import latest_training, next_step
+from pipelines.lost_runs import runs_to_repeat
 from pipelines.schedules import nightly_schedule, weekly_schedule
 from stores.home import Home
 from tests.label_chains import publish_chain, register_tars
@@ -66,7 +67,8 @@ def test_everything_is_off_as_shipped():
     assert {name for name, status in sensors.items() if status is dg.DefaultSensorStatus.RUNNING} == {
         "failed_runs",
         "later_rounds",
-    }, "these two start nothing by themselves"
+        "lost_runs",
+    }, "these start nothing that nobody had asked for"
 
 
 @pytest.mark.parametrize(
@@ -190,4 +192,26 @@ def test_an_evaluation_follows_each_training(tmp_path, environment):
 
 def test_a_backfill_knows_every_asset_that_is_made_by_shards():
     partitioned = {spec.key.path[-1] for spec in defs.resolve_all_asset_specs() if spec.partitions_def == SHARDS}
-    assert set(LABEL_ASSETS) | set(ROUND_ASSETS) == partitioned
+    assert set(LABEL_ASSETS) | set(LATER_ASSETS) == partitioned
+
+
+@pytest.mark.parametrize(
+    ("tags", "asked"),
+    [
+        ({}, True),
+        ({"unsam/attempt": "2"}, True),
+        ({"unsam/attempt": "3"}, False),
+        ({"dagster/failure_reason": "START_TIMEOUT"}, True),
+        ({"dagster/failure_reason": "STEP_FAILURE"}, False),
+        ({"unsam/process": "a.lock"}, False),
+    ],
+)
+def test_a_lost_run_is_asked_for_again_and_no_other(home, instance, tags, asked):
+    note_run(instance, dg.DagsterRunStatus.FAILURE, **{"dagster/partition": "sa-000002-0000", **tags})
+    note_run(instance, dg.DagsterRunStatus.SUCCESS, **{"dagster/partition": "sa-000003-0000"})
+    requests = list(runs_to_repeat(instance))
+    assert [request.partition_key for request in requests] == ["sa-000002-0000"] * asked
+    for request in requests:
+        assert [key.path[-1] for key in request.asset_selection] == list(LABEL_ASSETS)
+        assert request.tags["unsam/attempt"] == str(int(tags.get("unsam/attempt", "1")) + 1)
+        assert request.run_key == next(iter(runs_to_repeat(instance))).run_key
