@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import yaml
 
+from ops.sepl.tag_stage import tags_of_shards
 from pipelines.instance import add_partitions, open_instance
-from stores.coco import write_coco
 from stores.home import Home
 from stores.label_map_store import open_labels
 from stores.label_maps import write_label_map
 from stores.location import Location
 from stores.manifests import registered
-from stores.masks import MaskSet
-from tests.labelled_shards import SIZE, add_shard
+from stores.tags import BadTags, Tags
+from tests.labelled_shards import add_shard
 
 RUN = {"batch": 2, "steps": 2, "checkpoint_every": 2, "log_every": 1, "precision": "float32"}
 LOADER = {"size": 64, "workers": 1}
@@ -55,15 +55,6 @@ def test_from_tags_to_scores(unsam, home: Home, tmp_path: Path) -> None:
     assert set(np.unique(repaired.layer("photo1.jpg", "labels"))) <= {0, 2}
     assert open_labels(home, "semantic_labels", shard).keys == ["photo0.jpg", "photo1.jpg", "photo2.jpg"]
 
-    before = repaired.version
-    write_coco(str(tmp_path / "sam.json"), [("photo1.jpg", whole_photo())])
-    again = unsam("classes", *options, "--no-semantic", "--set", f"masks={tmp_path / 'sam.json'}", "--set", "sepl=code")
-    assert again.exit_code == 0, again.output
-    imported = open_labels(home, "sepl_labels", shard)
-    assert imported.version != before
-    assert open_labels(home, "cam_labels", shard).version == cams.version
-    assert imported.counts("masks").tolist() == [0, 1]
-
     for key in cams.keys:
         name = key.replace(".jpg", ".png")
         write_label_map(Location(str(tmp_path / "truth")) / name, cams.layer(key, "labels"))
@@ -72,10 +63,6 @@ def test_from_tags_to_scores(unsam, home: Home, tmp_path: Path) -> None:
     assert "100.00" in scored.output
     assert "Ten worst" in (tmp_path / "page" / "index.html").read_text()
     assert (tmp_path / "page" / "best-00.jpg").stat().st_size > 1000
-
-
-def whole_photo() -> MaskSet:
-    return MaskSet.from_dense([np.ones(SIZE[::-1], bool)], SIZE[::-1])
 
 
 @pytest.mark.parametrize(
@@ -97,9 +84,6 @@ def test_what_cannot_be_done_is_said_in_one_line(unsam, home: Home, arguments, c
     assert message in " ".join(result.output.split())
 
 
-def test_tags_of_other_photos_end_the_run_at_once(unsam, home: Home, tmp_path: Path) -> None:
-    (tmp_path / "other.csv").write_text("somebody.jpg,cat\n")
-    assert unsam("tags", str(tmp_path / "other.csv")).exit_code == 0
-    result = unsam("classes", "--preset", "demo")
-    assert result.exit_code == 1
-    assert "are the names the same?" in " ".join(result.output.split())
+def test_tags_of_other_photos_are_refused(home: Home) -> None:
+    with pytest.raises(BadTags, match="are the names the same"):
+        tags_of_shards(home, Tags(("cat",), {"somebody.jpg": (1,)}), registered(home))
