@@ -3,6 +3,8 @@ PYTHON ?= python3
 TOOLS := .tools
 VENV := .venv
 STAMP := $(VENV)/.installed
+# Two workers with a thread each: what two cores do best; a file stays on one worker, with its servers and its Ray.
+PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 
 .PHONY: install demo test test-all chaos lint lock ui clean
@@ -34,10 +36,10 @@ lint: install
 	$(VENV)/bin/mypy
 
 test: lint
-	$(VENV)/bin/python -m pytest -m "not heavy"
+	$(PYTEST) -m "not heavy"
 
 test-all: lint
-	$(VENV)/bin/python -m pytest
+	$(PYTEST)
 
 chaos: install
 	$(VENV)/bin/python -m tests.chaos
