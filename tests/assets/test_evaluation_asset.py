@@ -9,7 +9,9 @@ import yaml
 from assets.evaluation import dataset_names, evaluation_on
 from ops.datasets import DATASETS_VARIABLE, load_datasets
 from ops.evaluation_history import history
+from ops.evaluation_stage import MODEL_MASKS
 from ops.evaluation_table import FROM_THE_PAPER
+from ops.model_stages import MODEL_OF
 from pipelines.definitions import RESOURCES, defs
 from pipelines.jobs import evaluate
 from stores.home import Home
@@ -105,9 +107,9 @@ def test_a_wrong_path_fails_at_once_with_its_reason(folder):
     assert history(Home(str(folder / "home")), "lost") == []
 
 
-def test_it_follows_both_models_and_has_a_partition_for_each_dataset(folder, monkeypatch):
+def test_it_follows_all_models_and_has_a_partition_for_each_dataset(folder, monkeypatch):
     node = defs.resolve_asset_graph().get(dg.AssetKey("evaluation"))
-    assert {key.to_user_string() for key in node.parent_keys} == {"round1_model", "unsam_model"}
+    assert {key.to_user_string() for key in node.parent_keys} == {MODEL_OF[asset] for asset in MODEL_MASKS.values()}
     monkeypatch.setenv(DATASETS_VARIABLE, str(folder / "mine.yaml"))
     assert dataset_names() == ["tiny", "lost"]
 
