@@ -4,16 +4,26 @@ import dagster as dg
 
 from assets import metadata
 from assets.failures import failing_at_once
+from assets.rounds import trained_model
 from ops.fanout import Fanout
 from ops.label_shards import current_labels
 from ops.learning import Learning
 from ops.plus_pictures import origin_sheet
-from ops.plus_stage import UNSUPERVISED, PlusInputs, plus_provenance, plus_shard
+from ops.plus_stage import UNSUPERVISED, PlusInputs, plus_provenance, plus_shard, starting_model
 from stores.home import Home
 from stores.manifests import open_manifest, source_of
 from stores.mask_store import open_masks
 
 SOURCES = list(UNSUPERVISED.values())
+
+
+def plus_model(
+    context: dg.AssetExecutionContext, home: Home, learning: Learning, asset: str, code_version: str, labels: str
+) -> dg.MaterializeResult[str]:
+    """A model of labels with human masks, from the backbone or from `unsam_model`, as `plus.initial` says."""
+    with failing_at_once():
+        initial = starting_model(home, learning.settings.plus.initial)
+    return trained_model(context, home, learning, asset, code_version, labels, initial)
 
 
 def united_labels(

@@ -3,8 +3,8 @@
 import dagster as dg
 
 from assets.partitions import GPU_POOL, PLUS_ABLATIONS, RETRY, SHARDS
-from assets.plus import SOURCES, united_labels
-from assets.rounds import predicted_masks, trained_model
+from assets.plus import SOURCES, plus_model, united_labels
+from assets.rounds import predicted_masks
 from assets.sa1b_masks import sa1b_masks
 from ops.fanout import Fanout
 from ops.learning import Learning
@@ -40,7 +40,7 @@ def union_model(
     context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], learning: dg.ResourceParam[Learning]
 ) -> dg.MaterializeResult[str]:
     """The same trainer on the union without tau."""
-    return trained_model(context, home, learning, "union_model", CODE_VERSION, "union_labels")
+    return plus_model(context, home, learning, "union_model", CODE_VERSION, "union_labels")
 
 
 @dg.asset(deps=[sa1b_masks], group_name=PLUS_ABLATIONS, code_version=CODE_VERSION, kinds={"pytorch"}, pool=GPU_POOL)
@@ -48,7 +48,7 @@ def human_only_model(
     context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], learning: dg.ResourceParam[Learning]
 ) -> dg.MaterializeResult[str]:
     """The same trainer on human masks alone, and on no image without them."""
-    return trained_model(context, home, learning, "human_only_model", CODE_VERSION, "sa1b_masks")
+    return plus_model(context, home, learning, "human_only_model", CODE_VERSION, "sa1b_masks")
 
 
 @dg.asset(

@@ -1,5 +1,7 @@
 """What the assets of both rounds have in common: training on labels, and predicting a shard."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from assets import metadata
@@ -23,9 +25,9 @@ def trained_model(
     asset: str,
     code_version: str,
     labels: str,
-    initial: str | None = None,
+    initial: Mapping[str, str] | None = None,
 ) -> dg.MaterializeResult[str]:
-    """A model trained on the asset `labels`, from the version `initial` of round 1's or anew."""
+    """A model trained on the asset `labels`, from the model `initial` (version by asset) or from the backbone."""
     with failing_at_once():
         versions = label_versions(home, labels, learning.shards or registered(home))
         forced = learning.forced_by(context.run.run_id)

@@ -20,4 +20,4 @@ def unsam_model(
     round1_model: str,
 ) -> dg.MaterializeResult[str]:
     """The model of round 1, trained on with its own labels (UnSAM's self-training)."""
-    return trained_model(context, home, learning, "unsam_model", CODE_VERSION, LABELS, round1_model)
+    return trained_model(context, home, learning, "unsam_model", CODE_VERSION, LABELS, {"round1_model": round1_model})

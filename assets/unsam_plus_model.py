@@ -3,8 +3,8 @@
 import dagster as dg
 
 from assets.partitions import GPU_POOL, PLUS
+from assets.plus import plus_model
 from assets.plus_labels import plus_labels
-from assets.rounds import trained_model
 from ops.learning import Learning
 from stores.home import Home
 
@@ -18,5 +18,5 @@ def unsam_plus_model(
     home: dg.ResourceParam[Home],
     learning: dg.ResourceParam[Learning],
 ) -> dg.MaterializeResult[str]:
-    """Class-agnostic Mask2Former trained on `plus_labels`, from the self-supervised backbone."""
-    return trained_model(context, home, learning, "unsam_plus_model", CODE_VERSION, LABELS)
+    """Class-agnostic Mask2Former trained on `plus_labels`; `plus.initial` says what it goes on from."""
+    return plus_model(context, home, learning, "unsam_plus_model", CODE_VERSION, LABELS)

@@ -36,6 +36,7 @@ class PlusSettings(Section):
     fraction: float = Field(0.01, ge=0, le=1, description="share of the images whose human masks are used, by image id")
     tau: float = Field(0.02, ge=0, le=1, description="largest IoU with a human mask of an unsupervised one that stays")
     source: Literal["pseudo", "round1", "round2"] = Field("round2", description="of the unsupervised masks")
+    initial: Literal["backbone", "unsam"] = Field("backbone", description="what these models go on from: unsam_model")
     steps: int | None = Field(None, ge=1, description="of the models that learn from human masks; empty as round 1")
 
 
@@ -102,15 +103,15 @@ def _demo() -> LearningSettings:
                 update={"learning_rate": 8e-4, "warmup_steps": 10, "ema_decay": None}
             ),
             "batch": 2,
-            "steps": 120,
-            "checkpoint_every": 60,
+            "steps": 110,
+            "checkpoint_every": 55,
             "log_every": 10,
         }
     )
     return LearningSettings(
         training=training,
-        second_round=SecondRoundSettings(steps=60, learning_rate=4e-4),
-        plus=PlusSettings(fraction=1.0, steps=60),
+        second_round=SecondRoundSettings(steps=30, learning_rate=4e-4),
+        plus=PlusSettings(fraction=1.0, initial="unsam", steps=30),
         prediction=PredictionSettings(short_side=256, long_side=512, max_masks=100, nms_iou=0.9),
     )
 

@@ -18,6 +18,15 @@ from stores.versions import version_of
 UNSUPERVISED = {"pseudo": "hierarchical_masks", "round1": "round1_masks", "round2": "round2_labels"}
 
 
+def starting_model(home: Home, initial: str) -> dict[str, str] | None:
+    """The model that training goes on from, version by asset; None for the backbone. `initial` is `plus.initial`.
+
+    Raises:
+        NoVersion: there is no such model yet.
+    """
+    return {"unsam_model": home.versions_of("unsam_model").readable()} if initial == "unsam" else None
+
+
 @dataclass(frozen=True)
 class PlusInputs:
     """The two mask sources of a shard and what they are called in provenance.

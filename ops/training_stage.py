@@ -5,7 +5,7 @@ Light to import: only what trains waits the seconds that importing `transformers
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,7 +121,7 @@ def training_provenance(
     labels: str,
     versions: dict[str, str],
     learning: Learning,
-    initial: str | None,
+    initial: Mapping[str, str] | None,
     forced: str | None,
 ) -> Provenance:
     """What decides a model: the exact versions of the labels, the settings and where it began.
@@ -136,7 +136,7 @@ def training_provenance(
     return {
         "asset": asset,
         "code": code_version,
-        "inputs": {"round1_model": initial} if initial else {},
+        "inputs": dict(initial or {}),
         "labels": {"asset": labels, "versions": versions},
         "backbone": backbone,
         "settings": settings.model_dump(mode="json", exclude=set(FREE_TO_CHANGE)),
@@ -159,7 +159,7 @@ def train_stage(home: Home, provenance: Provenance, learning: Learning, log: Say
         shards = len(labels["versions"])
         raise UnfitLabels(f"nothing to train {asset} on: {labels['asset']} of {shards} shards holds no image")
     settings = learning.settings.training_of(asset)
-    initial = provenance["inputs"].get("round1_model")
+    initial = next(iter(provenance["inputs"].items()), None)
 
     def work(folder: Path) -> None:
         job = TrainingJob(
@@ -170,7 +170,7 @@ def train_stage(home: Home, provenance: Provenance, learning: Learning, log: Say
             limits=learning.settings.limits,
             fingerprint=version,
             folder=str(folder),
-            initial=model_location(home, "round1_model", initial) if initial else None,
+            initial=model_location(home, *initial) if initial else None,
             weights=learning.settings.weights,
             log=log if learning.workers == 1 else None,
         )

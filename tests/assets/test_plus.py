@@ -147,6 +147,11 @@ def test_without_any_human_mask_labels_are_the_unsupervised_ones_and_nothing_tra
     assert any("sa1b_masks of 1 shards holds no image" in message for message in messages)
 
 
+def test_going_on_from_a_model_that_is_not_there_is_refused(shown, home, instance):
+    (failure,) = run(home, instance, "train_plus", initial="unsam").get_step_failure_events()
+    assert "unsam_model" in failure.step_failure_data.error.message
+
+
 def test_a_source_that_is_not_there_is_named(shown, home, instance, shard):
     result = run(home, instance, "merge_plus", shard, source="round2")
     (failure,) = [event for event in result.get_step_failure_events() if event.step_key == "plus_labels"]
