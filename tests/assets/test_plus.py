@@ -52,7 +52,7 @@ def instance(shard):
 
 
 def run(home, instance, job, shard=None, **plus):
-    settings = TINY | {"plus": {"fraction": 1.0, "source": "pseudo", "steps": 2} | plus}
+    settings = TINY | {"plus": {"fraction": 1.0, "source": "pseudo", "initial": "backbone", "steps": 2} | plus}
     return run_job(home, instance, job, shard, learning={"preset": "demo", "settings": settings})
 
 
