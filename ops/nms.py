@@ -11,11 +11,15 @@ from stores.masks import MaskSet
 
 def distinct(masks: MaskSet) -> np.ndarray:
     """Indices of the masks without exact copies of earlier ones, ascending."""
-    first: dict[tuple[bytes, bytes], int] = {}
+    kept: list[int] = []
+    by_box: dict[bytes, list[np.ndarray]] = {}
     for i in range(len(masks)):
         bits = masks.bits[masks.offsets[i] : masks.offsets[i + 1]]
-        first.setdefault((masks.boxes[i].tobytes(), bits.tobytes()), i)
-    return np.fromiter(first.values(), np.int64, len(first))
+        same_box = by_box.setdefault(masks.boxes[i].tobytes(), [])
+        if not any(np.array_equal(bits, other) for other in same_box):
+            same_box.append(bits)
+            kept.append(i)
+    return np.array(kept, np.int64)
 
 
 def suppress(

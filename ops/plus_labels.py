@@ -26,7 +26,8 @@ def merge_plus_labels(human: MaskSet, unsupervised: MaskSet, most_iou: float | N
     """
     added = unsupervised if most_iou is None else unsupervised.take(apart_from(unsupervised, human, most_iou))
     merged = concatenate([human, added])
-    return build_tree(merged.take(distinct(merged)))
+    kept = distinct(merged)
+    return build_tree(merged if len(kept) == len(merged) else merged.take(kept))
 
 
 def apart_from(candidates: MaskSet, references: MaskSet, most_iou: float) -> np.ndarray:
