@@ -71,6 +71,11 @@ class Backbone(nn.Module):
         return self.requires_grad_(False).eval().to(device=device, dtype=dtype)
 
 
+def best_device() -> str:
+    """`cuda` where there is a GPU, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def resolve_precision(precision: Precision, device: str | torch.device) -> torch.dtype:
     """The dtype to compute in; `auto` takes bfloat16 where the CPU or GPU has it in hardware, else float32."""
     if precision != "auto":

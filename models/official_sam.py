@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import SamModel
 
-from models.image_encoder import ImageEmbedding
+from models.image_embedding import ImageEmbedding
 from models.promptable import PromptableModel
 from models.promptable_config import PromptableConfig
 from models.weights import WeightsUnavailable

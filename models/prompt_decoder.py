@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 from transformers.models.sam.modeling_sam import SamAttention, SamMaskDecoder, SamTwoWayAttentionBlock
 
-from models.image_encoder import ImageEmbedding
+from models.image_embedding import ImageEmbedding
 
 _SHARPNESS = 1.5
 

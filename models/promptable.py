@@ -13,7 +13,8 @@ from transformers import SamConfig
 from transformers.models.sam.modeling_sam import SamMaskDecoder, SamMaskEmbedding, SamPromptEncoder
 
 from models.feature_pyramid import FeaturePyramid
-from models.image_encoder import ImageEmbedding, ImageEncoder, build_encoder_pyramid, load_encoder_weights
+from models.image_embedding import ImageEmbedding
+from models.image_encoder import ImageEncoder, build_encoder_pyramid, load_encoder_weights
 from models.network_files import load_network, save_network
 from models.prompt_decoder import Answers, answer, attend_to_own_place, draw
 from models.prompt_encoder import GranularityToken, TextToken, cell_positions, dense_tokens, drawing, point_tokens

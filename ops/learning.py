@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ops.presets import SettingsError, merged, parse_override, validated
+from ops.presets import SettingsError, changed, parse_override
 from ops.settings import LimitSettings, Section
 from ops.training_settings import (
     PREDICTION_PRESETS,
@@ -138,7 +138,4 @@ def resolve_learning(
     """
     if preset not in LEARNING_PRESETS:
         raise SettingsError(f"unknown training preset {preset!r}; there are {', '.join(LEARNING_PRESETS)}")
-    resolved = merged(LEARNING_PRESETS[preset].model_dump(), values or {})
-    for override in overrides:
-        resolved = merged(resolved, parse_override(override))
-    return validated(resolved, LearningSettings)
+    return changed(LEARNING_PRESETS[preset], [values or {}, *map(parse_override, overrides)])

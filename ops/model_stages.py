@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
+from models.backbone import best_device
 from ops.fanout import Fanout
 from ops.learning import LearningSettings
 from ops.mask_tree import build_tree
@@ -133,7 +133,7 @@ class PredictionWorker:
     round: str
 
     def __call__(self) -> Callable[[str], Made]:
-        model = _loaded(self.model, "cuda" if torch.cuda.is_available() else "cpu")
+        model = _loaded(self.model, best_device())
         reader = self.source.open()
 
         def worker(key: str) -> Made:

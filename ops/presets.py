@@ -115,6 +115,18 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
+def changed(settings: Settings, changes: Iterable[Mapping[str, Any]]) -> Settings:
+    """Settings with each of `changes` written over them, in that order.
+
+    Raises:
+        SettingsError: an unknown knob or an impossible value.
+    """
+    values = settings.model_dump()
+    for change in changes:
+        values = merged(values, change)
+    return validated(values, type(settings))
+
+
 def validated(values: Mapping[str, Any], kind: type[Settings]) -> Settings:
     """Values as settings of a kind.
 

@@ -139,9 +139,9 @@ def worker_backbone(settings: LabelSettings) -> Backbone:
 
     It stays loaded, so that a process which goes on to the next stage or shard does not load it again.
     """
-    import torch
+    from models.backbone import best_device
 
-    return _loaded(settings.backbone, "cuda" if torch.cuda.is_available() else "cpu")
+    return _loaded(settings.backbone, best_device())
 
 
 def weight_hash(settings: LabelSettings) -> str:

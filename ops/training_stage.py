@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from models.backbone import best_device
 from ops.label_shards import ShardLabels, UnfitLabels
 from ops.learning import Learning
 from ops.model_files import MODEL_FILE, load_model, model_location
@@ -78,7 +79,7 @@ class TrainingJob:
 
         torch.manual_seed(self.settings.seed)
         source = ShardLabels(self.home, self.labels, self.versions, self.limits)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = best_device()
         task = WholeImageTask(self._model().train().to(device), source, self.settings, self.fingerprint)
         result = train(task, self.settings, self.folder, after_window=self._say)
         if worker_place()[0] == 0 and isinstance(result.model, WholeImageModel):

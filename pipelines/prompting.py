@@ -3,56 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
+from pipelines.rounds import BY_SHARD, ONCE, LearningRequest, run_jobs
 from pipelines.runner import ShardRun, running
 
 
 @dataclass(frozen=True)
-class PromptingRequest:
+class PromptingRequest(LearningRequest):
     """How promptable models are to be trained and used; resolved by `ops.promptable.request.resolve_prompting`.
 
-    Attributes: values, of the user's own settings file; labels, the mask asset to learn from; workers, that train
-    together; plus, train the model of `plus_labels` instead; everything, also make `auto_masks` of every shard.
+    Attributes: labels, the mask asset to learn from; plus, train the model of `plus_labels` instead; everything, also
+    make `auto_masks` of every shard.
     """
 
-    preset: str = "small"
-    values: Mapping[str, Any] = field(default_factory=dict)
-    overrides: tuple[str, ...] = ()
     labels: str = "hierarchical_masks"
-    workers: int = 1
-    force: bool = False
     plus: bool = False
     everything: bool = False
 
     def resource_config(self, shards: Sequence[str]) -> dict[str, Any]:
-        return {
-            "preset": self.preset,
-            "settings": dict(self.values),
-            "overrides": list(self.overrides),
-            "labels": self.labels,
-            "shards": list(shards),
-            "workers": self.workers,
-            "force": self.force,
-        }
+        return super().resource_config(shards) | {"labels": self.labels}
 
 
 def learn_prompts(instance: dg.DagsterInstance, shards: Sequence[str], request: PromptingRequest) -> Iterator[ShardRun]:
     """Train a promptable model, then look for everything where that was asked for; the first failure ends it."""
-    resources = {"prompting": request.resource_config(shards)}
-    job = "train_promptable_plus" if request.plus else "train_promptable"
-    steps: list[tuple[str, str | None]] = [(job, None)]
+    steps = [("train_promptable_plus" if request.plus else "train_promptable", ONCE)]
     if request.everything:
-        steps += [("segment_everything", shard) for shard in shards]
-    with running(instance, keep_cluster=request.everything) as runner:
-        for name, shard in steps:
-            done = runner.run(name, resources, shard)
-            yield done
-            if done.error:
-                return
+        steps.append(("segment_everything", BY_SHARD))
+    yield from run_jobs(instance, shards, {"prompting": request.resource_config(shards)}, steps)
 
 
 def evaluate_prompts(

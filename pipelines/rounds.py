@@ -83,7 +83,7 @@ def run_jobs(
         resources: configuration by name of the resource.
         jobs: name, and whether it runs once for each of `shards`.
     """
-    with running(instance, keep_cluster=True) as runner:
+    with running(instance, keep_cluster=any(by_shard for _, by_shard in jobs)) as runner:
         for job, by_shard in jobs:
             for shard in shards if by_shard else [None]:
                 done = runner.run(job, resources, shard)

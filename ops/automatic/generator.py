@@ -14,7 +14,7 @@ import torch
 from torchvision.ops import nms as box_nms
 
 from models.backbone import Precision, resolve_precision
-from models.image_encoder import ImageEmbedding
+from models.image_embedding import ImageEmbedding
 from models.prompts import Prompts
 from ops.automatic.candidates import Candidates, OutputMode, joined
 from ops.automatic.crops import Box, Crop, crops_of, cut_by_crop, grid_points

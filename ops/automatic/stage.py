@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import torch
-
+from models.backbone import best_device
 from ops.automatic.settings import GeneratorSettings
 from ops.fanout import Fanout
 from ops.phases import Stopwatch
@@ -67,7 +66,7 @@ class AutoWorker:
     def __call__(self) -> Callable[[str], Made]:
         from ops.automatic.generator import AutomaticMaskGenerator
 
-        model = _loaded(self.model, "cuda" if torch.cuda.is_available() else "cpu")
+        model = _loaded(self.model, best_device())
         generator = AutomaticMaskGenerator(model, self.settings)
         reader = self.source.open()
 

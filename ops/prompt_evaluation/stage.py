@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from pycocotools import mask as rle
 
+from models.backbone import best_device
 from ops.datasets import Dataset
 from ops.evaluation import Numbers, evaluate
 from ops.evaluation_photos import StoredMasks, evaluation_home, register_photos
@@ -70,7 +70,7 @@ def evaluate_prompts(
     versions = {name: home.versions_of(name).current() for name in PROMPTABLE_MODELS}
     found = {name: version for name, version in versions.items() if version is not None}
     teacher = teacher_masks(home, dataset, truth)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = best_device()
     numbers = {}
     for name in [*found, *extra]:
         model = load_promptable_named(home, name, device)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.image_encoder import ImageEmbedding
+from models.image_embedding import ImageEmbedding
 from models.promptable_config import STRIDE
 from models.prompts import BOTTOM_RIGHT, FOREGROUND, NO_POINT, TOP_LEFT, Prompts
 from ops.bit_targets import BitTargets

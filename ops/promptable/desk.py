@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.image_encoder import ImageEmbedding
+from models.image_embedding import ImageEmbedding
 from ops.promptable.checks import checked_image
 from ops.promptable.predictor import Predictor
 

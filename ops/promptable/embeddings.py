@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from models.image_encoder import ImageEmbedding
+from models.image_embedding import ImageEmbedding
 from models.weights import state_hash
 from ops.promptable.checks import PromptError
 

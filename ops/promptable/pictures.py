@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ops.pictures import contact_sheet, resized
-from ops.promptable.predictor import Predictor
 from ops.training_source import TrainingSource
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ def answered(
 
 def click_sheet(model: PromptableModel, source: TrainingSource) -> np.ndarray:
     """A few photos, each with a click in the middle of its best mask, and the candidates by falling score."""
+    from ops.promptable.predictor import Predictor
+
     predictor = Predictor(model)
     pictures = []
     outputs = model.shape.outputs

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from models.backbone import Precision, resolve_precision
-from models.image_encoder import ImageEmbedding
+from models.image_embedding import ImageEmbedding
 from models.prompts import Prompts
 from ops.promptable.checks import (
     PromptError,

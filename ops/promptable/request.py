@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops.automatic.settings import GENERATOR_PRESETS, GeneratorSettings
-from ops.presets import SettingsError, merged, parse_override, validated
+from ops.presets import SettingsError, changed, parse_override
 from ops.promptable.settings import PROMPTABLE_PRESETS, PromptableSettings
 from ops.settings import Section
 
@@ -72,7 +72,4 @@ def resolve_prompting(
     """
     if preset not in PROMPTABLE_LEARNING_PRESETS:
         raise SettingsError(f"unknown preset {preset!r}; there are {', '.join(PROMPTABLE_LEARNING_PRESETS)}")
-    resolved = merged(PROMPTABLE_LEARNING_PRESETS[preset].model_dump(), values or {})
-    for override in overrides:
-        resolved = merged(resolved, parse_override(override))
-    return validated(resolved, PromptableLearningSettings)
+    return changed(PROMPTABLE_LEARNING_PRESETS[preset], [values or {}, *map(parse_override, overrides)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from models.backbone import best_device
 from ops.label_shards import ShardLabels, UnfitLabels
 from ops.model_files import MODEL_FILE
 from ops.promptable.request import Prompting
@@ -43,7 +44,7 @@ class PromptableJob:
 
         torch.manual_seed(self.settings.seed)
         source = ShardLabels(self.home, self.labels, self.versions, self.settings.limits)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = best_device()
         model = build_promptable(self.settings.model, self.settings.weights).train().to(device)
         clip = TextEncoder(self.settings.clip, device) if self.settings.prompting.text else None
         task = PromptableTask(model, source, self.settings, self.fingerprint, clip)

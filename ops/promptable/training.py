@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.image_encoder import ImageEmbedding
+from models.image_embedding import ImageEmbedding
 from ops.features import IMAGENET_MEAN, IMAGENET_STD
 from ops.mask_loader import Batch, MaskLoader
 from ops.mask_losses import LossTerms

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ops.presets import SettingsError, merged, parse_override, validated
+from ops.presets import SettingsError, changed, parse_override
 from ops.sepl.settings import SEPL_PRESETS, SeplSettings
 from ops.settings import CrfSettings, LimitSettings, Section
 from ops.training_settings import LoaderSettings, OptimiserSettings, RunSettings
@@ -154,10 +154,8 @@ def resolve_classes(
     """
     if preset not in CLASS_PRESETS:
         raise SettingsError(f"unknown preset {preset!r} of classes; there are {', '.join(CLASS_PRESETS)}")
-    resolved = merged(CLASS_PRESETS[preset].model_dump(), _with_sepl_preset(values or {}))
-    for override in overrides:
-        resolved = merged(resolved, _with_sepl_preset(parse_override(override)))
-    return validated(resolved, ClassSettings)
+    changes = [values or {}, *map(parse_override, overrides)]
+    return changed(CLASS_PRESETS[preset], map(_with_sepl_preset, changes))
 
 
 def _with_sepl_preset(values: Mapping[str, Any]) -> dict[str, Any]:

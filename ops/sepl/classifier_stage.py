@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from models.backbone import best_device
 from ops.class_samples import ClassSource, ShardPhotos
 from ops.human_masks import is_selected
 from ops.model_files import MODEL_FILE
@@ -165,7 +166,7 @@ def _trained(
     from ops.class_training import ClassTask, tag_loss
     from ops.training import train
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = best_device()
     known = provenance["class_map"]
     model = build_classifier(classes, settings.body, settings.stride, settings.frozen, known, settings.weights)
     if settings.training is None:

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
+from models.backbone import best_device
 from ops.fanout import Fanout
 from ops.phases import Stopwatch
 from ops.sepl.class_settings import CamSettings, ClassSettings
@@ -158,7 +158,7 @@ class CamWorker:
     def __call__(self) -> Callable[[str], Made]:
         from ops.sepl.pseudo_labels import pseudo_labels
 
-        model = _classifier(self.classifier, _device())
+        model = _classifier(self.classifier, best_device())
         reader = self.source.open()
 
         def worker(key: str) -> Made:
@@ -237,7 +237,7 @@ class SemanticWorker:
     def __call__(self) -> Callable[[str], Made]:
         from ops.sepl.semantic_stage import predicted_labels
 
-        model = _semantic(self.model, _device())
+        model = _semantic(self.model, best_device())
         reader = self.source.open()
 
         def worker(key: str) -> Made:
@@ -266,10 +266,6 @@ def masks_of(home: Home, shard: str, masks: str, version: str | None = None) -> 
     if is_mask_file(masks):
         return ShardMasks(files=open_mask_files(Location(masks)))
     return ShardMasks(stored=open_masks(home, masks, shard, version))
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @lru_cache(maxsize=1)

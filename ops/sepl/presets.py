@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ops.presets import SettingsError, merged, parse_override, validated
+from ops.presets import SettingsError, changed, parse_override
 from ops.sepl.settings import DEFAULT_SEPL_PRESET, SEPL_PRESETS, SeplSettings
 
 
@@ -16,7 +16,4 @@ def resolve_sepl(preset: str = DEFAULT_SEPL_PRESET, overrides: Iterable[str] = (
     """
     if preset not in SEPL_PRESETS:
         raise SettingsError(f"unknown SEPL preset {preset!r}; there are {', '.join(SEPL_PRESETS)}")
-    resolved = SEPL_PRESETS[preset].model_dump()
-    for override in overrides:
-        resolved = merged(resolved, parse_override(override))
-    return validated(resolved, SeplSettings)
+    return changed(SEPL_PRESETS[preset], map(parse_override, overrides))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from models.backbone import best_device
 from ops.class_samples import ClassSource, ShardPhotos
 from ops.label_shards import UnfitLabels
 from ops.model_files import MODEL_FILE
@@ -101,7 +102,7 @@ def _train(
     from ops.training import train
 
     own = settings.semantic
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = best_device()
     torch.manual_seed(own.training.seed)
     model = build_semantic(SemanticShape(own.body, own.stride, own.width, tuple(labels)), own.weights)
 

@@ -19,8 +19,7 @@ def serve(photos: Sequence[str], model: str, clip: str | None, host: str, port: 
         places = photos_in(photos)
         if importlib.util.find_spec("gradio") is None:
             raise ModuleNotFoundError("the page needs gradio: pip install 'unsam-pipeline[click]'")
-    import torch
-
+    from models.backbone import best_device
     from models.weights import WeightsUnavailable
     from ops.promptable.desk import PromptDesk
     from ops.promptable.files import load_promptable_named
@@ -31,7 +30,7 @@ def serve(photos: Sequence[str], model: str, clip: str | None, host: str, port: 
 
     with tempfile.TemporaryDirectory(prefix="unsam-click-") as folder:
         with errors_in_one_line(NoVersion, IncompleteVersion, WeightsUnavailable, FileNotFoundError):
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+            device = best_device()
             network = load_promptable_named(Home.from_environment(), model, device)
             words = TextEncoder(clip, device) if clip else None
         if not photos:

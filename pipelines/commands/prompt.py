@@ -61,8 +61,7 @@ def parse(asked: AskedFor) -> ParsedPrompt:
 
 def segment_prompt(photos: Sequence[str], model: str, output: Path, asked: AskedFor) -> int:
     """Write `output`/NAME.jpg (the best mask) and NAME.json (all masks, SA-1B's form) for one prompt."""
-    import torch
-
+    from models.backbone import best_device
     from models.weights import WeightsUnavailable
     from ops.promptable.files import load_promptable_named
     from ops.promptable.predictor import Predictor
@@ -76,7 +75,7 @@ def segment_prompt(photos: Sequence[str], model: str, output: Path, asked: Asked
     expected = (NoVersion, IncompleteVersion, WeightsUnavailable, FileNotFoundError, UnreadableImage, ValueError)
     with errors_in_one_line(*expected):
         prompt = parse(asked)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = best_device()
         network = load_promptable_named(Home.from_environment(), model, device)
         wants_text = asked.text is not None and network.shape.text_dim > 0
         encoder = TextEncoder(asked.clip, device) if wants_text and asked.clip else None
@@ -127,7 +126,7 @@ def learning_request(
     with errors_in_one_line(SettingsError):
         values = read_settings_file(config) if config else {}
         resolve_prompting(preset, values, overrides)
-    return PromptingRequest(preset, values, tuple(overrides), labels, workers, force, plus, everything)
+    return PromptingRequest(preset, values, tuple(overrides), workers, force, labels, plus, everything)
 
 
 def learn(request: PromptingRequest, shards: Sequence[str]) -> int:

@@ -22,16 +22,16 @@ _PICTURE_SIDE = 1600
 
 def segment(photos: Sequence[str], model: str, output: Path, max_masks: int | None, min_score: float | None) -> int:
     """Write `output`/NAME.jpg and NAME.json (SA-1B's form) of every photo; exit code 1 where one cannot be read."""
-    import torch
     from PIL import Image
 
+    from models.backbone import best_device
     from models.weights import WeightsUnavailable
     from ops.model_stages import predicted_tree
     from ops.pictures import overlay
     from stores.sa1b import write_sa1b
 
     with errors_in_one_line(NoVersion, IncompleteVersion, WeightsUnavailable, FileNotFoundError, ValueError):
-        network, settings = _load(model, "cuda" if torch.cuda.is_available() else "cpu")
+        network, settings = _load(model, best_device())
         _refuse_equal_names(photos)
     changes = {"max_masks": max_masks, "min_score": min_score}
     settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})

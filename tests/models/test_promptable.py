@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 from transformers import SamConfig, SamModel
 
-from models.image_encoder import ImageEmbedding, SwinPyramid, build_encoder_pyramid, load_encoder_weights
+from models.image_embedding import ImageEmbedding
+from models.image_encoder import SwinPyramid, build_encoder_pyramid, load_encoder_weights
 from models.official_sam import as_promptable, load_official_sam
 from models.promptable import PromptableModel, load_promptable, sam_config, save_promptable
 from models.promptable_config import PromptableConfig

@@ -16,6 +16,13 @@ def test_start_up_imports_nothing_heavy():
     assert result.stdout.strip() == "[]"
 
 
+def test_code_location_leaves_heavy_libraries_to_the_steps():
+    late = ("sklearn", "timm", "transformers")
+    code = f"import sys, pipelines.definitions; print([name for name in {late!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
 def test_help_names_every_command(unsam):
     result = unsam("--help")
     assert result.exit_code == 0

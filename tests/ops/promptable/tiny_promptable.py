@@ -10,7 +10,7 @@ from PIL import Image
 from skimage import data
 from torch import nn
 
-from models.image_encoder import ImageEmbedding
+from models.image_embedding import ImageEmbedding
 from models.promptable import PromptableModel
 from models.promptable_config import PromptableConfig
 
