@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from PIL import Image
 
 from models.weights import WeightsUnavailable
 from ops.pictures import resized
@@ -19,12 +20,12 @@ from stores.images import UnreadableImage, decode_image
 
 MOST_UPLOAD = "40mb"
 _MOST_PIXELS = 60_000_000
-_SIDE = 1280
+_SIDE, _LEAST_SIDE = 1280, 640  # gradio maps clicks on photos that it shrank, not on those that CSS enlarged
 _WANTED, _NOT_WANTED, _BOX = "what I mean", "what I do not mean", "box: two corners"
 _HINT = "Click on the photo. A lone click may mean several things: choose on the right. More clicks make it clear."
 STYLE = """
 .gradio-container {max-width: 1500px !important}
-#photo img {cursor: crosshair; object-fit: contain}
+#photo img {cursor: crosshair; object-fit: scale-down}
 #title {margin-bottom: -8px}
 """
 
@@ -88,7 +89,7 @@ def build_page(desk: PromptDesk, photos: Sequence[Path]) -> gr.Blocks:
         extra = [sized, size, text]
 
         def open_photo(data: bytes) -> list[Any]:
-            return _view(Visit(photo=resized(decode_image(data, _MOST_PIXELS), _SIDE)))
+            return _view(Visit(photo=_of_clickable_size(decode_image(data, _MOST_PIXELS))))
 
         def start() -> list[Any]:
             return open_photo(photos[0].read_bytes()) if photos else _view(Visit())
@@ -137,6 +138,15 @@ def build_page(desk: PromptDesk, photos: Sequence[Path]) -> gr.Blocks:
         clear.click(cleared, [visit], [*shown, text])
         candidate.input(picked, [visit, candidate], [visit, picture])
     return page
+
+
+def _of_clickable_size(photo: np.ndarray) -> np.ndarray:
+    height, width = photo.shape[:2]
+    scale = _LEAST_SIDE / max(height, width)
+    if scale <= 1:
+        return resized(photo, _SIDE)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BICUBIC))
 
 
 def _with_click(now: Visit, tool: str, x: float, y: float) -> Visit:
