@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import SHARDS
+from ops.fanout import Fanout
 from ops.feature_stage import FEATURE_CHECKS, check_features, stored_statistics
 from ops.learning import Learning
 from ops.manifest_stage import MANIFEST_CHECKS, check_manifest
@@ -46,12 +47,13 @@ def dino_features_checks(
     context: dg.AssetCheckExecutionContext,
     home: dg.ResourceParam[Home],
     labelling: dg.ResourceParam[Labelling],
+    fanout: dg.ResourceParam[Fanout],
     dino_features: str,
 ) -> Iterator[dg.AssetCheckResult]:
     """Tokens of a few images are numbers, and not all the same."""
     shard = context.partition_key
     versions = home.versions("features", "dino_features", shard)
-    statistics = stored_statistics(versions, dino_features, source_of(home, shard), labelling.settings)
+    statistics = stored_statistics(versions, dino_features, source_of(home, shard), labelling.settings, fanout)
     yield from gate("dino_features", versions, dino_features, check_features(statistics))
 
 

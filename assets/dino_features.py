@@ -7,10 +7,9 @@ from assets.code_versions import DINO_FEATURES as CODE_VERSION
 from assets.partitions import GPU_POOL, GROUP, RETRY, SHARDS
 from models.weights import WeightsUnavailable
 from ops.fanout import Fanout
-from ops.feature_stage import feature_shard
+from ops.feature_stage import feature_shard, pooled_weight_hash
 from ops.label_provenance import feature_provenance
 from ops.presets import Labelling
-from ops.stage_workers import weight_hash
 from stores.home import Home
 from stores.manifests import open_manifest, source_of
 
@@ -35,9 +34,10 @@ def dino_features(
     source, keys = source_of(home, shard), open_manifest(home, shard, shard_manifest).keys
     forced = labelling.forced_by(context.run.run_id)
     try:
-        provenance = feature_provenance(CODE_VERSION, shard_manifest, settings, weight_hash(settings), forced)
+        weights = pooled_weight_hash(settings, fanout)
     except WeightsUnavailable as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+    provenance = feature_provenance(CODE_VERSION, shard_manifest, settings, weights, forced)
     versions = home.versions("features", "dino_features", shard)
     report, sample = feature_shard(versions, provenance, source, keys, settings, fanout, context.log.info)
     return dg.MaterializeResult(

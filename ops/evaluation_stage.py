@@ -14,7 +14,7 @@ from ops.datasets import Dataset
 from ops.evaluation import Scores, evaluate
 from ops.evaluation_photos import EvaluationPhotos, StoredMasks, evaluation_home, register_photos
 from ops.fanout import Fanout
-from ops.feature_stage import feature_shard
+from ops.feature_stage import feature_shard, pooled_weight_hash
 from ops.label_provenance import divide_provenance, feature_provenance, hierarchy_provenance
 from ops.learning import LearningSettings
 from ops.manifest_stage import refresh_manifest
@@ -22,7 +22,6 @@ from ops.mask_stages import divide_shard, hierarchy_shard
 from ops.model_files import model_location
 from ops.model_stages import MODEL_OF, learned_settings, predict_shard, prediction_provenance
 from ops.settings import LabelSettings
-from ops.stage_workers import weight_hash
 from ops.stages import Say
 from stores.home import Home
 from stores.manifests import Manifest
@@ -169,7 +168,7 @@ class _Runner:
     def _features(self, source: ShardSource, manifest: Manifest) -> str:
         """Version of the tokens; where none are kept it only names them, and the sample for the UI is left out."""
         settings, code, forced = self.contestants.labels, self.contestants.code, self.contestants.forced
-        weights = weight_hash(settings)
+        weights = pooled_weight_hash(settings, self.pool)
         provenance = feature_provenance(code["dino_features"], manifest.fingerprint, settings, weights, forced)
         if settings.features.keep != "none":
             versions = self.place.versions_of("dino_features", source.shard)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from models.weights import WeightsUnavailable
 from ops.fanout import Fanout
 from ops.feature_statistics import mean_statistics, token_statistics
-from ops.features import extract
 from ops.pictures import contact_sheet, features_as_colours, jpeg_under, resized
 from ops.settings import LabelSettings
-from ops.shard_samples import sample_images
-from ops.stage_workers import FeatureWorker, worker_backbone
+from ops.shard_samples import spread
+from ops.stage_workers import REFUSABLE, FeatureWorker, TokenWorker, WeightHasher
 from ops.stages import Provenance, Say, StageReport, run_stage
 from stores.feature_store import FeatureShardReader, FeatureShardWriter
 from stores.location import Location
@@ -63,7 +63,7 @@ def feature_shard(
         begun = time.perf_counter()
         sample = _stored_sample(versions, version) if versions.is_complete(version) else None
         if sample is None:
-            sample = sample_tokens(source, keys, settings)
+            sample = sample_tokens(source, keys, settings, pool)
             _store_sample(versions.location(version), sample)
             versions.publish(version, provenance)
         else:
@@ -72,29 +72,50 @@ def feature_shard(
     writer = FeatureShardWriter(versions, version, keys, precision=settings.features.keep)
     worker = FeatureWorker(source, settings)
     report = run_stage(writer, provenance, worker, pool, f"features of {source.shard}", log)
-    return report, sample_tokens(source, keys, settings, FeatureShardReader(versions, version))
+    stored = FeatureShardReader(versions, version)
+    return report, sample_tokens(source, stored.keys, settings, pool, stored)
 
 
 def sample_tokens(
-    source: ShardSource, keys: Sequence[str], settings: LabelSettings, stored: FeatureShardReader | None = None
+    source: ShardSource,
+    keys: Sequence[str],
+    settings: LabelSettings,
+    pool: Fanout,
+    stored: FeatureShardReader | None = None,
 ) -> TokenSample:
-    """Statistics and pictures of a few photos' tokens, computed here or taken from the store."""
-    backbone = worker_backbone(settings)
+    """Statistics and pictures of a few photos' tokens, computed or taken from the store by the pool's workers."""
     statistics, pictures = [], []
-    for key, image in sample_images(source, keys if stored is None else stored.keys, settings.limits, _SHOWN):
-        tokens = extract(backbone, [image], settings.backbone.size)[0] if stored is None else stored[key]
-        statistics.append(token_statistics(tokens, backbone.defaults))
-        pictures += [resized(image, _TILE), features_as_colours(np.nan_to_num(tokens, posinf=0, neginf=0))]
+    worker = TokenWorker(source, settings, stored)
+    for outcome in pool.map(worker, spread(keys, _SHOWN), refusable=REFUSABLE):
+        if outcome.reason is None:
+            tokens = outcome.value.tokens
+            statistics.append(token_statistics(tokens, outcome.value.defaults))
+            coloured = features_as_colours(np.nan_to_num(tokens, posinf=0, neginf=0))
+            pictures += [resized(outcome.value.image, _TILE), coloured]
     return TokenSample(mean_statistics(statistics), contact_sheet(pictures, columns=4, tile=_TILE))
 
 
+def pooled_weight_hash(settings: LabelSettings, pool: Fanout) -> str:
+    """`weight_hash`, told by a worker of the pool, so that this process need not load the backbone.
+
+    Raises:
+        WeightsUnavailable: of the backbone.
+    """
+    unsized = iter([settings.backbone.name])  # all workers start and load it, as the next stage wants them
+    (outcome,) = pool.map(WeightHasher(settings), unsized, refusable=(WeightsUnavailable,))
+    if outcome.reason is not None:
+        raise WeightsUnavailable(outcome.reason)
+    return outcome.value
+
+
 def stored_statistics(
-    versions: Versions, version: str, source: ShardSource, settings: LabelSettings
+    versions: Versions, version: str, source: ShardSource, settings: LabelSettings, pool: Fanout
 ) -> Mapping[str, float]:
     """Statistics of a few images' tokens, read back from the store."""
     if settings.features.keep == "none":
         return _stored_sample(versions, version).statistics
-    return sample_tokens(source, [], settings, FeatureShardReader(versions, version)).statistics
+    stored = FeatureShardReader(versions, version)
+    return sample_tokens(source, stored.keys, settings, pool, stored).statistics
 
 
 def check_features(statistics: Mapping[str, float]) -> dict[str, list[str]]:

@@ -16,9 +16,15 @@ def sample_images(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Key and pixels (H, W, 3) of at most `count` of the images `keys`."""
     reader = source.open()
-    for position in np.unique(np.linspace(0, len(keys) - 1, min(count, len(keys))).astype(int)):
+    for key in spread(keys, count):
         try:
-            image = read_image(reader, keys[position], limits)
+            image = read_image(reader, key, limits)
         except REFUSABLE:
             continue
-        yield keys[position], image
+        yield key, image
+
+
+def spread(keys: Sequence[str], count: int) -> list[str]:
+    """At most `count` of the keys, evenly spread."""
+    positions = np.linspace(0, len(keys) - 1, min(count, len(keys))).astype(int)
+    return [keys[position] for position in np.unique(positions)]

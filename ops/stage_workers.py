@@ -149,6 +149,16 @@ def weight_hash(settings: LabelSettings) -> str:
     return _loaded(settings.backbone, "cpu").weight_hash
 
 
+@dataclass(frozen=True)
+class WeightHasher:
+    """Makes a worker that tells `weight_hash`, where the backbone will be needed next."""
+
+    settings: LabelSettings
+
+    def __call__(self) -> Callable[[object], str]:
+        return lambda _: worker_backbone(self.settings).weight_hash
+
+
 def read_image(reader: ShardReader, key: str, limits: LimitSettings) -> np.ndarray:
     """Pixels of image `key`, (H, W, 3) uint8.
 

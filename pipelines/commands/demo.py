@@ -77,7 +77,8 @@ def demo(output: Path, preset: str, train: bool) -> int:
     page = write_report(
         output / "index.html", _items(labelled), "Six photos nobody labelled", rows, shown="pseudo-masks"
     )
-    out.print(table("Masks", list(rows[0]), [list(row.values()) for row in rows]))
+    counts = [[name, *(len(masks[name]) for _, _, masks in labelled)] for name in layers]
+    out.print(table("Masks", ["", *(Path(key).stem for key, _, _ in labelled)], counts))
     out.print(f"{total:,} pseudo-masks of {len(rows)} photos; all of it took {seconds:.0f} s")
     out.print(f"Open [bold]{page}[/bold] and slide from fine to coarse.")
     if train:
