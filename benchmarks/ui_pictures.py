@@ -16,6 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import dagster as dg
@@ -23,9 +24,13 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.machine import describe_machine
 from benchmarks.operations import label, write_tars
-from pipelines.backfills import launch
+from ops.sample_photos import write_sample_photos
+from ops.staleness import LABEL_ASSETS
+from pipelines.backfills import launch, progress_of
+from pipelines.daemon import own_daemon
 from pipelines.instance import open_instance
 from pipelines.process_groups import ended_by_signals, stop_group
+from pipelines.registration import register_paths
 from pipelines.runner import LabelRequest
 from stores.home import Home
 from stores.manifests import registered
@@ -58,6 +63,37 @@ def main() -> None:
                 browser.close()
         finally:
             stop_group(server)
+        take_backfill(Path(scratch) / "small", chromium, options.output)
+
+
+def take_backfill(folder: Path, chromium: str, output: Path) -> None:
+    """A real backfill of the sample photos, one a shard, as the UI shows it once half of it is done."""
+    home = Home(f"{folder}/home")
+    write_sample_photos(folder / "photos")
+    request = LabelRequest("small", {"pixel_tree": {"side": 256, "feature_side": 256}, "backbone": {"size": 256}})
+    with ExitStack() as stack:
+        instance = stack.enter_context(open_instance(home))
+        register_paths(home, instance, [str(folder / "photos")], shard_size=1)
+        shards = registered(home)
+        resources = {"labelling": request.resource_config()}
+        name = launch(instance, LABEL_ASSETS, shards, resources, f"unsam backfill: {len(shards)} shards")
+        stack.enter_context(own_daemon(instance, home))
+        server, url = start(home)
+        stack.callback(stop_group, server)
+        deadline = time.monotonic() + 10 * SECONDS
+        while progress_of(instance, name).succeeded < len(shards) // 2:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"backfill {name} does not get on")
+            time.sleep(1)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 1400, "height": 620})
+            page.set_default_timeout(SECONDS * 1000)
+            page.goto(f"{url}/runs/b/{name}")
+            page.wait_for_function("() => /hierarchical_masks/.test(document.body.innerText)")
+            page.wait_for_timeout(3000)
+            page.screenshot(path=output / "ui_backfill.jpg", type="jpeg", quality=80)
+            browser.close()
 
 
 def tell_dagster(home: Home) -> None:
@@ -105,7 +141,6 @@ def take(page: Page, url: str, output: Path) -> None:
     pages = {
         "ui_partitions": ("/assets/hierarchical_masks?view=partitions", "Failed to materialize|Missing"),
         "ui_automation": ("/automation", "new_shards"),
-        "ui_backfills": ("/runs?view=backfills", "20 partitions|unsam backfill|Requested|In progress"),
     }
     for name, (path, awaited) in pages.items():
         begun = time.perf_counter()
