@@ -41,15 +41,17 @@ class Answers:
     """What the decoder knows of N prompts before it draws masks.
 
     Shapes: tokens (N, 1 + K, D), the mask for a clear prompt first; keys (N, S, D), the image as each prompt sees it;
-    scores (N, 1 + K) float32, the predicted IoU.
+    scores (N, 1 + K) float32, the predicted IoU; drawn (N, 4h, 4w), the prompts as maps, None where a model has none.
     """
 
     tokens: torch.Tensor
     keys: torch.Tensor
     scores: torch.Tensor
+    drawn: torch.Tensor | None = None
 
     def take(self, rows: torch.Tensor | slice) -> Answers:
-        return Answers(self.tokens[rows], self.keys[rows], self.scores[rows])
+        drawn = None if self.drawn is None else self.drawn[rows]
+        return Answers(self.tokens[rows], self.keys[rows], self.scores[rows], drawn)
 
 
 def answer(

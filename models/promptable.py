@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -49,6 +49,8 @@ class PromptableModel(nn.Module):
         nn.init.normal_(places.requires_grad_(False))  # transformers scales them by hundreds, SAM's own code by one
         attend_to_own_place(self.mask_decoder)
         self.drawn_embed = SamMaskEmbedding(config.prompt_encoder_config) if shape.drawn_prompts else None
+        # What a drawing adds to each output's logits: a mask begins as the inside of its box, or about its click.
+        self.drawn_share = nn.Parameter(torch.ones(1 + shape.outputs)) if shape.drawn_prompts else None
         self.granularity_token = GranularityToken(shape.dim) if shape.granularity else None
         self.text_token = TextToken(shape.text_dim, shape.dim) if shape.text_dim else None
 
@@ -76,14 +78,20 @@ class PromptableModel(nn.Module):
         encoder = self.prompt_encoder
         positions = cell_positions(encoder, (embedding.coarse.shape[2], embedding.coarse.shape[3]))
         dense = dense_tokens(encoder, prompts.masks)
+        drawn = None
         if self.drawn_embed:
             side = self.shape.image_size
-            dense = dense + self.drawn_embed(drawing(prompts, side // 4, side)[:, None])
-        return answer(self.mask_decoder, embedding, positions, self._sparse(prompts), dense)
+            drawn = drawing(prompts, side // 4, side)
+            dense = dense + self.drawn_embed(drawn[:, None])
+        answers = answer(self.mask_decoder, embedding, positions, self._sparse(prompts), dense)
+        return replace(answers, drawn=drawn)
 
     def draw(self, embedding: ImageEmbedding, answers: Answers, outputs: Sequence[int]) -> torch.Tensor:
         """Mask logits (N, len(outputs), S / 4, S / 4) float32."""
-        return draw(self.mask_decoder, embedding, answers, outputs)
+        logits = draw(self.mask_decoder, embedding, answers, outputs)
+        if answers.drawn is None or self.drawn_share is None:
+            return logits
+        return logits + self.drawn_share[list(outputs), None, None] * answers.drawn[:, None]
 
     @property
     def pyramid(self) -> FeaturePyramid:

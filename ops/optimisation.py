@@ -78,8 +78,8 @@ def apply_gradient(model: nn.Module, optimiser: torch.optim.Optimizer, clip: flo
 def moving_average(decay: float) -> Callable[[Sequence[torch.Tensor], Sequence[torch.Tensor], torch.Tensor], None]:
     """An exponential average for `AveragedModel` whose decay grows to `decay`: 0.1, 0.18, 0.25, ... (1 + n) / (10 + n).
 
-    With a constant decay of 0.998 the random weights of the beginning are still 55 % of the average after 300 steps, and
-    a model that has learned predicts nothing.
+    With a constant decay of 0.998 the random weights of the beginning are still 55 % of the average after 300 steps,
+    and a model that has learned predicts nothing.
     """
 
     def update(averages: Sequence[torch.Tensor], values: Sequence[torch.Tensor], count: torch.Tensor) -> None:

@@ -21,4 +21,6 @@ class PromptEvaluationSettings(Section):
         GeneratorSettings(points_per_side=64, nms_thresh=0.9, pred_iou_thresh=0, stability_score_thresh=0),
         description="everything mode; SAM's for proposals: a 64 x 64 grid, NMS at 0.9, no filters",
     )
+    clip: str = Field("", description="CLIP's weights for texts: a folder, or a name on the hub; empty asks for none")
+    text_template: str = Field("a photo of a {}", pattern=r"^[^{}]*\{\}[^{}]*$", description="around a category's name")
     seed: int = 0
