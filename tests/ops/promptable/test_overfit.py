@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -41,7 +38,6 @@ class Rings:
     def __len__(self) -> int:
         return PHOTOS
 
-    @cache
     def __getitem__(self, index: int) -> tuple[np.ndarray, MaskSet]:
         generator = np.random.default_rng(index)
         image = np.full((SIDE, SIDE, 3), generator.integers(0, 255, 3), np.uint8)
