@@ -22,6 +22,7 @@ from models.promptable_config import STRIDE, PromptableConfig
 from models.prompts import Prompts
 
 _KIND = "promptable"
+_DRAWN_AT_FIRST = (1.0, 6.0)
 Result = TypeVar("Result")
 
 
@@ -50,7 +51,8 @@ class PromptableModel(nn.Module):
         attend_to_own_place(self.mask_decoder)
         self.drawn_embed = SamMaskEmbedding(config.prompt_encoder_config) if shape.drawn_prompts else None
         # What a drawing adds to each output's logits: a mask begins as the inside of its box, or about its click.
-        self.drawn_share = nn.Parameter(torch.ones(1 + shape.outputs)) if shape.drawn_prompts else None
+        begun = torch.tensor(_DRAWN_AT_FIRST).repeat(1 + shape.outputs, 1)
+        self.drawn_share = nn.Parameter(begun) if shape.drawn_prompts else None
         self.granularity_token = GranularityToken(shape.dim) if shape.granularity else None
         self.text_token = TextToken(shape.text_dim, shape.dim) if shape.text_dim else None
 
@@ -82,7 +84,7 @@ class PromptableModel(nn.Module):
         if self.drawn_embed:
             side = self.shape.image_size
             drawn = drawing(prompts, side // 4, side)
-            dense = dense + self.drawn_embed(drawn[:, None])
+            dense = dense + self.drawn_embed(drawn[:, :1])
         answers = answer(self.mask_decoder, embedding, positions, self._sparse(prompts), dense)
         return replace(answers, drawn=drawn)
 
@@ -91,7 +93,8 @@ class PromptableModel(nn.Module):
         logits = draw(self.mask_decoder, embedding, answers, outputs)
         if answers.drawn is None or self.drawn_share is None:
             return logits
-        return logits + self.drawn_share[list(outputs), None, None] * answers.drawn[:, None]
+        drawn = (self.drawn_share[list(outputs)] @ answers.drawn.flatten(2)).unflatten(2, logits.shape[2:])
+        return logits + drawn
 
     @property
     def pyramid(self) -> FeaturePyramid:
