@@ -43,7 +43,7 @@ class ImageEmbedding:
 
 
 def by_cell(level: torch.Tensor, splits: int) -> torch.Tensor:
-    """A map (B, C, h · 2^n, w · 2^n) as (B, h · w · 4^n, C): n times, each cell gives its upper and its lower two pixels.
+    """A map (B, C, h · 2^n, w · 2^n) as (B, h · w · 4^n, C): each cell split into four, n times.
 
     Args:
         splits: n, 1 or 2.
@@ -59,5 +59,6 @@ def by_cell(level: torch.Tensor, splits: int) -> torch.Tensor:
 def from_cells(values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """(N, K, 4h, 4w) of values (N, h · w · 16, K) in the order of `by_cell`, for (h, w) `size` cells."""
     height, width = size
-    split = values.reshape(len(values), height, width, 2, 2, 2, 2, -1)
-    return split.permute(0, 7, 1, 3, 5, 2, 4, 6).reshape(len(values), -1, 4 * height, 4 * width)
+    count, _, outputs = values.shape
+    split = values.reshape(count, height, width, 2, 2, 2, 2, outputs)
+    return split.permute(0, 7, 1, 3, 5, 2, 4, 6).reshape(count, outputs, 4 * height, 4 * width)

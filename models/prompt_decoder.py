@@ -41,7 +41,7 @@ class Answers:
     """What the decoder knows of N prompts before it draws masks.
 
     Shapes: tokens (N, 1 + K, D), the mask for a clear prompt first; keys (N, S, D), the image as each prompt sees it;
-    scores (N, 1 + K) float32, the predicted IoU; drawn (N, 2, 4h, 4w), the prompts as maps, None where a model has none.
+    scores (N, 1 + K) float32, the predicted IoU; drawn (N, 2, 4h, 4w), the prompts as maps, or None.
     """
 
     tokens: torch.Tensor
@@ -86,8 +86,8 @@ def answer(
 def draw(decoder: SamMaskDecoder, embedding: ImageEmbedding, answers: Answers, outputs: Sequence[int]) -> torch.Tensor:
     """Mask logits (N, len(outputs), 4h, 4w) float32 of some of the outputs.
 
-    An up-convolution of stride 2 is a product for each cell, whose four pixels stay beside it until the masks are there:
-    pixels are moved once, and only those of masks.
+    An up-convolution of stride 2 is a product for each cell, whose four pixels stay beside it until the masks are
+    there: pixels are moved once, and only those of masks.
     """
     first, second, norm = decoder.upscale_conv1, decoder.upscale_conv2, decoder.upscale_layer_norm
     fine = embedding.fine_by_cell or (None, None)
@@ -105,9 +105,9 @@ def _split(layer: nn.ConvTranspose2d, cells: torch.Tensor, fine: torch.Tensor | 
     bias = cast(torch.Tensor, layer.bias)
     if fine is None:
         split = torch.addmm(bias.repeat(4), cells.flatten(0, 1), weight)
-        return split.view(len(cells), -1, len(bias))
-    told = (fine + bias).view(1, -1, weight.shape[1]).expand(len(cells), -1, -1)
-    return torch.baddbmm(told, cells, weight.expand(len(cells), -1, -1)).view(len(cells), -1, len(bias))
+        return split.view(len(cells), 4 * cells.shape[1], len(bias))
+    told = (fine + bias).view(1, cells.shape[1], weight.shape[1]).expand(len(cells), -1, -1)
+    return torch.baddbmm(told, cells, weight.expand(len(cells), -1, -1)).view(len(cells), 4 * cells.shape[1], len(bias))
 
 
 def _layers(decoder: SamMaskDecoder) -> list[SamTwoWayAttentionBlock]:

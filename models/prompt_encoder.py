@@ -41,7 +41,7 @@ def cell_positions(encoder: SamPromptEncoder, size: tuple[int, int]) -> torch.Te
 
 
 def drawing(prompts: Prompts, grid: int, side: int) -> torch.Tensor:
-    """Prompts as maps (N, 2, grid, grid): bumps at clicks, negative ones for background, and a box as inside and outside.
+    """Prompts as maps (N, 2, grid, grid): bumps at clicks, negative ones for background, a box as inside and outside.
 
     The second map is -1 more than a cell outside of a box, and 0 elsewhere: where no mask of the box can be.
 
