@@ -64,8 +64,12 @@ def drawn_dense(logits: torch.Tensor, frame: Frame) -> np.ndarray:
 def _of_each(work: Callable[[Any], Result], logits: torch.Tensor, *others: np.ndarray) -> list[Result]:
     """Work on each grid of logits, with what belongs to it, on as many threads as torch has."""
     grids = np.ascontiguousarray(logits.float().cpu().numpy())
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return list(pool.map(work, zip(grids, *others, strict=True) if others else grids))
+    entries = list(zip(grids, *others, strict=True)) if others else list(grids)
+    threads = min(torch.get_num_threads(), len(entries))
+    if threads < 2:
+        return [work(entry) for entry in entries]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, entries))
 
 
 def _crop(grid: np.ndarray, frame: Frame, offset: float, least: float) -> tuple[tuple[int, int], np.ndarray, float]:

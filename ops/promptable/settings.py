@@ -70,26 +70,23 @@ class PromptableSettings(RunSettings):
 
 
 _SMALL = PromptableSettings(
-    model=PromptableConfig(backbone="augnet_resnet50", frozen_stages=5, image_size=256, dim=128, feedforward=512),
+    model=PromptableConfig(backbone="augnet_resnet50", frozen_stages=5, image_size=256, dim=64, feedforward=512),
     prompting=PromptSettings(prompts=16, boxes=0.35, most_box_noise=5, clicks=1, repeats=0),
     loader=LoaderSettings(size=256, fit="long", max_masks=60, min_area=64, choice="best"),
     optimiser=OptimiserSettings(
-        learning_rate=1e-3, reference_batch=4, warmup_steps=50, clip=1.0, ema_decay=0.998, drops=(0.7, 0.9)
+        learning_rate=2e-3, reference_batch=2, warmup_steps=50, clip=1.0, ema_decay=0.998, drops=(0.7, 0.9)
     ),
-    batch=4,
-    steps=6000,
+    batch=2,
+    steps=2000,
     precision="float32",
     checkpoint_every=100,
 )
 _DEMO = _SMALL.model_copy(
     update={
-        "model": PromptableConfig(
-            backbone="augnet_resnet50", frozen_stages=5, image_size=224, dim=128, feedforward=256
-        ),
+        "model": PromptableConfig(backbone="augnet_resnet50", frozen_stages=5, image_size=224, dim=64, feedforward=256),
         "loader": LoaderSettings(size=224, fit="long", max_masks=60, min_area=64, choice="best"),
-        "batch": 2,
         "steps": 80,
-        "optimiser": _SMALL.optimiser.model_copy(update={"warmup_steps": 10, "ema_decay": None, "reference_batch": 2}),
+        "optimiser": _SMALL.optimiser.model_copy(update={"warmup_steps": 10, "ema_decay": None}),
         "checkpoint_every": 40,
         "log_every": 10,
     }
