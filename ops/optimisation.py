@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -10,6 +10,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ops.training_settings import OptimiserSettings
 
+Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
 _NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
@@ -75,14 +76,14 @@ def apply_gradient(model: nn.Module, optimiser: torch.optim.Optimizer, clip: flo
     return finite
 
 
-def moving_average(decay: float) -> Callable[[Sequence[torch.Tensor], Sequence[torch.Tensor], torch.Tensor], None]:
+def moving_average(decay: float) -> Callable[[Tensors, Tensors, torch.Tensor | int], None]:
     """An exponential average for `AveragedModel` whose decay grows to `decay`: 0.1, 0.18, 0.25, ... (1 + n) / (10 + n).
 
     With a constant decay of 0.998 the random weights of the beginning are still 55 % of the average after 300 steps,
     and a model that has learned predicts nothing.
     """
 
-    def update(averages: Sequence[torch.Tensor], values: Sequence[torch.Tensor], count: torch.Tensor) -> None:
+    def update(averages: Tensors, values: Tensors, count: torch.Tensor | int) -> None:
         now = int(count)
         get_ema_multi_avg_fn(min(decay, (1 + now) / (10 + now)))(averages, values, count)
 

@@ -77,7 +77,8 @@ def evaluate_prompts(
     teacher = teacher_masks(home, dataset, truth)
     device = best_device()
     texts = TextEvaluation(settings, truth, device)
-    numbers, no_texts = {}, {}
+    numbers: dict[str, Numbers] = {}
+    no_texts: dict[str, str] = {}
     for name in [*found, *extra]:
         model = load_promptable_named(home, name, device)
         numbers[name] = score_model(model, dataset, truth, teacher, settings, texts, name, log)

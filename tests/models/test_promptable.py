@@ -150,6 +150,23 @@ def test_granularity_and_text_change_the_answer_and_nan_asks_for_nothing() -> No
         assert not torch.allclose(plain, mask(text=torch.ones(1, 8)))
 
 
+def test_places_follow_their_weights_and_can_be_trained_with() -> None:
+    model = small_model()
+    embedding = ImageEmbedding(torch.randn(1, 64, 4, 4), (torch.randn(1, 16, 8, 8), torch.randn(1, 8, 16, 16)))
+    clicks = Prompts.clicks(torch.tensor([[[20.0, 30.0]]]))
+    with torch.inference_mode():
+        before = model.answer(embedding, clicks).scores
+        torch.testing.assert_close(model.answer(embedding, clicks).scores, before)
+    model.answer(embedding, clicks).scores.sum().backward()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    state["prompt_encoder.shared_embedding.positional_embedding"] *= 2
+    model.load_state_dict(state)
+    fresh = small_model()
+    fresh.load_state_dict(state)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.answer(embedding, clicks).scores, fresh.answer(embedding, clicks).scores)
+
+
 def test_place_encodings_are_of_unit_variance_and_not_trained() -> None:
     places = small_model().prompt_encoder.shared_embedding.positional_embedding
     assert not places.requires_grad
