@@ -49,7 +49,7 @@ class PromptableModel(nn.Module):
         places = self.prompt_encoder.shared_embedding.positional_embedding
         nn.init.normal_(places.requires_grad_(False))  # transformers scales them by hundreds, SAM's own code by one
         attend_to_own_place(self.mask_decoder)
-        self._known_positions: tuple[object, torch.Tensor] | None = None
+        self._known_positions: tuple[torch.Tensor, torch.Tensor] | None = None
         self.drawn_embed = SamMaskEmbedding(config.prompt_encoder_config) if shape.drawn_prompts else None
         # What a drawing adds to each output's logits: a mask begins as the inside of its box, or about its click.
         begun = torch.tensor(_DRAWN_AT_FIRST).repeat(1 + shape.outputs, 1)
@@ -109,11 +109,13 @@ class PromptableModel(nn.Module):
     def _positions(self, size: tuple[int, int]) -> torch.Tensor:
         """`cell_positions`, computed anew only where their weights or the size have changed."""
         places = self.prompt_encoder.shared_embedding.positional_embedding
-        key = (size, places.device, places.dtype, places.data_ptr(), places._version)
-        if self._known_positions is None or self._known_positions[0] != key:
-            with torch.inference_mode(False), torch.no_grad():  # what inference makes, training could not use
-                self._known_positions = (key, cell_positions(self.prompt_encoder, size))
-        return self._known_positions[1]
+        known = self._known_positions
+        if known and known[0].device == places.device and torch.equal(known[0], places) and known[1].shape[2:] == size:
+            return known[1]
+        with torch.inference_mode(False), torch.no_grad():  # what inference makes, training could not use
+            found = cell_positions(self.prompt_encoder, size)
+            self._known_positions = (places.clone(), found)
+        return found
 
     def _sparse(self, prompts: Prompts) -> torch.Tensor:
         tokens = [point_tokens(self.prompt_encoder, prompts)]
