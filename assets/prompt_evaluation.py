@@ -16,7 +16,7 @@ from ops.prompt_evaluation.table import comparison_table
 from stores.home import Home
 from stores.versions import version_of
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 HISTORY = "prompts"
 
 
@@ -59,6 +59,7 @@ def prompt_evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
                 "images": result.images,
                 "seconds": round(result.seconds, 1),
                 **({"models_missing": ", ".join(result.missing)} if result.missing else {}),
+                **({"no_texts": dg.MetadataValue.json(result.no_texts)} if result.no_texts else {}),
                 **plotted,
             },
         )

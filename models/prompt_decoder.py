@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 from transformers.models.sam.modeling_sam import SamAttention, SamMaskDecoder, SamTwoWayAttentionBlock
 
-from models.image_embedding import ImageEmbedding
+from models.image_embedding import ImageEmbedding, from_cells
 
 _SHARPNESS = 1.5
 
@@ -41,15 +41,17 @@ class Answers:
     """What the decoder knows of N prompts before it draws masks.
 
     Shapes: tokens (N, 1 + K, D), the mask for a clear prompt first; keys (N, S, D), the image as each prompt sees it;
-    scores (N, 1 + K) float32, the predicted IoU.
+    scores (N, 1 + K) float32, the predicted IoU; drawn (N, 2, 4h, 4w), the prompts as maps, or None.
     """
 
     tokens: torch.Tensor
     keys: torch.Tensor
     scores: torch.Tensor
+    drawn: torch.Tensor | None = None
 
     def take(self, rows: torch.Tensor | slice) -> Answers:
-        return Answers(self.tokens[rows], self.keys[rows], self.scores[rows])
+        drawn = None if self.drawn is None else self.drawn[rows]
+        return Answers(self.tokens[rows], self.keys[rows], self.scores[rows], drawn)
 
 
 def answer(
@@ -70,7 +72,7 @@ def answer(
     learned = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     prompt_tokens = torch.cat([learned.expand(len(sparse), -1, -1), sparse], 1)
     places = positions.flatten(2).transpose(1, 2)
-    keys = (embedding.coarse + dense).flatten(2).transpose(1, 2)
+    keys = embedding.tokens + dense.flatten(2).transpose(1, 2)
     queries = prompt_tokens
     for layer in _layers(decoder):
         queries, keys = _layer(layer, queries, keys, prompt_tokens, places)
@@ -82,16 +84,30 @@ def answer(
 
 
 def draw(decoder: SamMaskDecoder, embedding: ImageEmbedding, answers: Answers, outputs: Sequence[int]) -> torch.Tensor:
-    """Mask logits (N, len(outputs), 4h, 4w) float32 of some of the outputs."""
-    height, width = embedding.coarse.shape[-2:]
-    pixels = answers.keys.transpose(1, 2).unflatten(2, (height, width))
-    upscaled = decoder.upscale_conv1(pixels)
-    upscaled = upscaled + embedding.fine[0] if embedding.fine else upscaled
-    upscaled = decoder.activation(decoder.upscale_layer_norm(upscaled))
-    upscaled = decoder.upscale_conv2(upscaled)
-    upscaled = decoder.activation(upscaled + embedding.fine[1] if embedding.fine else upscaled)
+    """Mask logits (N, len(outputs), 4h, 4w) float32 of some of the outputs.
+
+    An up-convolution of stride 2 is a product for each cell, whose four pixels stay beside it until the masks are
+    there: pixels are moved once, and only those of masks.
+    """
+    first, second, norm = decoder.upscale_conv1, decoder.upscale_conv2, decoder.upscale_layer_norm
+    fine = embedding.fine_by_cell or (None, None)
+    upscaled = _split(first, answers.keys, fine[0])
+    upscaled = functional.layer_norm(upscaled, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+    upscaled = decoder.activation(_split(second, decoder.activation(upscaled), fine[1]))
     weights = torch.stack([decoder.output_hypernetworks_mlps[k](answers.tokens[:, k]) for k in outputs], 1)
-    return (weights @ upscaled.flatten(2)).unflatten(2, (4 * height, 4 * width)).float()
+    height, width = embedding.coarse.shape[-2:]
+    return from_cells(upscaled @ weights.mT, (height, width)).float()
+
+
+def _split(layer: nn.ConvTranspose2d, cells: torch.Tensor, fine: torch.Tensor | None) -> torch.Tensor:
+    """Each of (N, S, C) cells as its four pixels, (N, 4 S, D), with what the image has to say of them (1, 4 S, D)."""
+    weight = layer.weight.permute(0, 2, 3, 1).flatten(1)
+    bias = cast(torch.Tensor, layer.bias)
+    if fine is None:
+        split = torch.addmm(bias.repeat(4), cells.flatten(0, 1), weight)
+        return split.view(len(cells), 4 * cells.shape[1], len(bias))
+    told = (fine + bias).view(1, cells.shape[1], weight.shape[1]).expand(len(cells), -1, -1)
+    return torch.baddbmm(told, cells, weight.expand(len(cells), -1, -1)).view(len(cells), 4 * cells.shape[1], len(bias))
 
 
 def _layers(decoder: SamMaskDecoder) -> list[SamTwoWayAttentionBlock]:
@@ -115,8 +131,19 @@ def _layer(
     queries = queries + _attend(layer.cross_attn_token_to_image, queries + prompt_tokens, key, keys)
     queries = layer.layer_norm2(queries)
     queries = layer.layer_norm3(queries + layer.mlp(queries))
-    keys = keys + _attend(layer.cross_attn_image_to_token, key, queries + prompt_tokens, queries)
-    return queries, layer.layer_norm4(keys)
+    return queries, layer.layer_norm4(
+        _told(layer.cross_attn_image_to_token, keys, key, queries + prompt_tokens, queries)
+    )
+
+
+def _told(
+    attention: SamAttention, keys: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+) -> torch.Tensor:
+    """The image (N or 1, S, D) and what it learns of a few tokens."""
+    few = attention.internal_dim // attention.num_attention_heads
+    if key.shape[1] <= few < query.shape[1]:
+        return _many_ask(attention, keys, query, key, value)
+    return keys + _attend(attention, query, key, value)
 
 
 def _attend(attention: SamAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -128,8 +155,6 @@ def _attend(attention: SamAttention, query: torch.Tensor, key: torch.Tensor, val
     heads, few = attention.num_attention_heads, attention.internal_dim // attention.num_attention_heads
     if query.shape[1] <= few < key.shape[1]:
         return _few_ask(attention, query, key, value)
-    if key.shape[1] <= few < query.shape[1]:
-        return _many_ask(attention, query, key, value)
     q, k, v = (
         projection(tokens).unflatten(2, (heads, -1)).transpose(1, 2)
         for projection, tokens in ((attention.q_proj, query), (attention.k_proj, key), (attention.v_proj, value))
@@ -148,17 +173,20 @@ def _few_ask(attention: SamAttention, query: torch.Tensor, key: torch.Tensor, va
     return attention.out_proj(seen.transpose(1, 2).flatten(2) + attention.v_proj.bias)
 
 
-def _many_ask(attention: SamAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """An image attends to a few tokens."""
+def _many_ask(
+    attention: SamAttention, keys: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+) -> torch.Tensor:
+    """An image attends to a few tokens, and adds what it learns; shares sum to one, so that they carry the bias too."""
     heads, count = attention.num_attention_heads, key.shape[1]
-    keys = attention.scaling * _by_head(attention.k_proj(key), heads)
+    asked = attention.scaling * _by_head(attention.k_proj(key), heads)
     values = _by_head(attention.v_proj(value), heads)
-    answering = (keys @ _weights(attention.q_proj.weight, heads)).flatten(1, 2)
-    constant = (keys * attention.q_proj.bias.unflatten(0, (heads, 1, -1))).sum(-1).flatten(1)
-    scores = query @ answering.mT + constant[:, None]
-    shares = scores.unflatten(2, (heads, count)).softmax(-1).flatten(2)
-    told = values @ attention.out_proj.weight.T.unflatten(0, (heads, -1))
-    return shares @ told.flatten(1, 2) + attention.out_proj.bias
+    answering = (asked @ _weights(attention.q_proj.weight, heads)).flatten(1, 2)
+    constant = (asked * attention.q_proj.bias.unflatten(0, (heads, 1, -1))).sum(-1).flatten(1)
+    shape = (len(answering), -1, -1)
+    scores = torch.baddbmm(constant[..., None], answering, query.mT.expand(shape))
+    shares = scores.unflatten(1, (heads, count)).softmax(2).flatten(1, 2)
+    told = values @ attention.out_proj.weight.T.unflatten(0, (heads, -1)) + attention.out_proj.bias / heads
+    return torch.baddbmm(keys.expand(shape), shares.mT, told.flatten(1, 2))
 
 
 def _by_head(tokens: torch.Tensor, heads: int) -> torch.Tensor:

@@ -41,7 +41,9 @@ def cell_positions(encoder: SamPromptEncoder, size: tuple[int, int]) -> torch.Te
 
 
 def drawing(prompts: Prompts, grid: int, side: int) -> torch.Tensor:
-    """Prompts as maps (N, grid, grid): bumps at clicks, negative ones for background, and a box as inside and outside.
+    """Prompts as maps (N, 2, grid, grid): bumps at clicks, negative ones for background, a box as inside and outside.
+
+    The second map is -1 more than a cell outside of a box, and 0 elsewhere: where no mask of the box can be.
 
     Args:
         side: of the model's input, in whose pixels the prompts are.
@@ -53,11 +55,13 @@ def drawing(prompts: Prompts, grid: int, side: int) -> torch.Tensor:
     maps = _STRENGTH * torch.einsum("nt,nty,ntx->nyx", signs, bumps[:, :, 1], bumps[:, :, 0])
     boxed, corner = (prompts.labels == TOP_LEFT).max(1)
     rows = torch.arange(len(prompts), device=corner.device)
-    after = offsets[rows, corner] >= 0
-    before = offsets[rows, (corner + 1).clamp(max=offsets.shape[1] - 1)] <= 0  # the other corner follows
-    inside = (after & before).float()
-    frames = torch.einsum("ny,nx->nyx", inside[:, 1], inside[:, 0])
-    return maps + boxed[:, None, None] * (frames - 0.5) * _STRENGTH
+    first, last = offsets[rows, corner], offsets[rows, (corner + 1).clamp(max=offsets.shape[1] - 1)]  # corners follow
+    frames = [
+        torch.einsum("ny,nx->nyx", inside[:, 1], inside[:, 0])
+        for inside in (((first >= -margin) & (last <= margin)).float() for margin in (0, side / grid))
+    ]
+    boxed = boxed[:, None, None]
+    return torch.stack([maps + boxed * (frames[0] - 0.5) * _STRENGTH, boxed * (frames[1] - 1)], 1)
 
 
 class GranularityToken(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,6 +22,7 @@ from models.promptable_config import STRIDE, PromptableConfig
 from models.prompts import Prompts
 
 _KIND = "promptable"
+_DRAWN_AT_FIRST = (1.0, 6.0)
 Result = TypeVar("Result")
 
 
@@ -48,7 +49,11 @@ class PromptableModel(nn.Module):
         places = self.prompt_encoder.shared_embedding.positional_embedding
         nn.init.normal_(places.requires_grad_(False))  # transformers scales them by hundreds, SAM's own code by one
         attend_to_own_place(self.mask_decoder)
+        self._known_positions: tuple[torch.Tensor, torch.Tensor] | None = None
         self.drawn_embed = SamMaskEmbedding(config.prompt_encoder_config) if shape.drawn_prompts else None
+        # What a drawing adds to each output's logits: a mask begins as the inside of its box, or about its click.
+        begun = torch.tensor(_DRAWN_AT_FIRST).repeat(1 + shape.outputs, 1)
+        self.drawn_share = nn.Parameter(begun) if shape.drawn_prompts else None
         self.granularity_token = GranularityToken(shape.dim) if shape.granularity else None
         self.text_token = TextToken(shape.text_dim, shape.dim) if shape.text_dim else None
 
@@ -74,16 +79,23 @@ class PromptableModel(nn.Module):
             ValueError: prompts of a kind that this model was not made for.
         """
         encoder = self.prompt_encoder
-        positions = cell_positions(encoder, (embedding.coarse.shape[2], embedding.coarse.shape[3]))
+        positions = self._positions((embedding.coarse.shape[2], embedding.coarse.shape[3]))
         dense = dense_tokens(encoder, prompts.masks)
+        drawn = None
         if self.drawn_embed:
             side = self.shape.image_size
-            dense = dense + self.drawn_embed(drawing(prompts, side // 4, side)[:, None])
-        return answer(self.mask_decoder, embedding, positions, self._sparse(prompts), dense)
+            drawn = drawing(prompts, side // 4, side)
+            dense = dense + self.drawn_embed(drawn[:, :1])
+        answers = answer(self.mask_decoder, embedding, positions, self._sparse(prompts), dense)
+        return replace(answers, drawn=drawn)
 
     def draw(self, embedding: ImageEmbedding, answers: Answers, outputs: Sequence[int]) -> torch.Tensor:
         """Mask logits (N, len(outputs), S / 4, S / 4) float32."""
-        return draw(self.mask_decoder, embedding, answers, outputs)
+        logits = draw(self.mask_decoder, embedding, answers, outputs)
+        if answers.drawn is None or self.drawn_share is None:
+            return logits
+        drawn = (self.drawn_share[list(outputs)] @ answers.drawn.flatten(2)).unflatten(2, logits.shape[2:])
+        return logits + drawn
 
     @property
     def pyramid(self) -> FeaturePyramid:
@@ -93,6 +105,17 @@ class PromptableModel(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.prompt_encoder.no_mask_embed.weight.device
+
+    def _positions(self, size: tuple[int, int]) -> torch.Tensor:
+        """`cell_positions`, computed anew only where their weights or the size have changed."""
+        places = self.prompt_encoder.shared_embedding.positional_embedding
+        known = self._known_positions
+        if known and known[0].device == places.device and torch.equal(known[0], places) and known[1].shape[2:] == size:
+            return known[1]
+        with torch.inference_mode(False), torch.no_grad():  # what inference makes, training could not use
+            found = cell_positions(self.prompt_encoder, size)
+            self._known_positions = (places.clone(), found)
+        return found
 
     def _sparse(self, prompts: Prompts) -> torch.Tensor:
         tokens = [point_tokens(self.prompt_encoder, prompts)]

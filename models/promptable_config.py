@@ -23,7 +23,7 @@ class PromptableConfig:
         fine_features: the backbone's maps of strides 4 and 8 join the masks' pixels, as in SAM 2.
         granularity: the model takes a granularity in [0.1, 1], as UnSAMv2 does.
         drawn_prompts: clicks and boxes also reach the image's cells as a drawing, through an encoder like that of mask
-            prompts; it is learned in a small part of the time that tokens alone take.
+            prompts, and a learned share of it is added to the logits: an untrained model's answer to a box is the box.
         text_dim: width of a CLIP embedding that it takes; 0 where it takes no text.
     """
 

@@ -31,12 +31,14 @@ class GroundTruthMask:
     Attributes:
         area: pixels; COCO's own `area` field (of the polygon) where there is one, as COCOeval takes it.
         crowd: COCOeval ignores such a mask: missing it costs nothing and hitting it gains nothing.
+        category: name of what it shows; empty where the file does not say. Only text prompts use it.
     """
 
     image_id: ImageId
     rle: dict[str, Any]
     area: float
     crowd: bool = False
+    category: str = ""
 
 
 @dataclass(frozen=True)

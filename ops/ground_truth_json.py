@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -36,8 +37,9 @@ def read_coco(images: Path, annotations: Path, choose: Choice = every) -> Ground
     existing_folder(images)
     refuse_missing([image.path.relative_to(images) for image in found if not image.path.exists()], len(found), images)
     sizes = {image.image_id: image.size for image in found}
+    names = _category_names(document)
     masks = tuple(
-        _annotated_mask(record, record["image_id"], sizes[record["image_id"]], annotations)
+        _annotated_mask(record, record["image_id"], sizes[record["image_id"]], annotations, names)
         for record in document["annotations"]
         if record["image_id"] in sizes
     )
@@ -105,7 +107,20 @@ def _photo_of(record: Mapping[str, Any], images: Path, path: Path) -> Path:
     return images / split / name if (images / split / name).exists() else images / name
 
 
-def _annotated_mask(record: Mapping[str, Any], image_id: ImageId, size: tuple[int, int], path: Path) -> GroundTruthMask:
+def _category_names(document: Mapping[str, Any]) -> dict[Any, str]:
+    """Names by id; LVIS writes its own with underscores for spaces."""
+    records = document.get("categories")
+    known = [record for record in records if isinstance(record, dict)] if isinstance(records, list) else []
+    return {record.get("id"): str(record.get("name", "")).replace("_", " ") for record in known}
+
+
+def _annotated_mask(
+    record: Mapping[str, Any],
+    image_id: ImageId,
+    size: tuple[int, int],
+    path: Path,
+    categories: Mapping[Any, str] = MappingProxyType({}),
+) -> GroundTruthMask:
     segmentation = _field(record, "segmentation", path)
     try:
         encoded = _rle_of_segmentation(segmentation, size)
@@ -113,7 +128,11 @@ def _annotated_mask(record: Mapping[str, Any], image_id: ImageId, size: tuple[in
         raise DatasetError(f"{path}: annotation {record.get('id')} of image {image_id}: {error}") from error
     area = record.get("area")
     return GroundTruthMask(
-        image_id, encoded, float(rle.area(encoded) if area is None else area), bool(record.get("iscrowd", 0))
+        image_id,
+        encoded,
+        float(rle.area(encoded) if area is None else area),
+        bool(record.get("iscrowd", 0)),
+        categories.get(record.get("category_id"), ""),
     )
 
 

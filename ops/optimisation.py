@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ops.training_settings import OptimiserSettings
 
+Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
 _NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
@@ -72,6 +74,20 @@ def apply_gradient(model: nn.Module, optimiser: torch.optim.Optimizer, clip: flo
         optimiser.step()
     optimiser.zero_grad(set_to_none=True)
     return finite
+
+
+def moving_average(decay: float) -> Callable[[Tensors, Tensors, torch.Tensor | int], None]:
+    """An exponential average for `AveragedModel` whose decay grows to `decay`: 0.1, 0.18, 0.25, ... (1 + n) / (10 + n).
+
+    With a constant decay of 0.998 the random weights of the beginning are still 55 % of the average after 300 steps,
+    and a model that has learned predicts nothing.
+    """
+
+    def update(averages: Tensors, values: Tensors, count: torch.Tensor | int) -> None:
+        now = int(count)
+        get_ema_multi_avg_fn(min(decay, (1 + now) / (10 + now)))(averages, values, count)
+
+    return update
 
 
 def _undecayed(model: nn.Module) -> set[int]:

@@ -16,12 +16,19 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from models.backbone import resolve_precision
 from ops.checkpoints import Checkpoint, Checkpoints, optimiser_tensors, restore_optimiser
 from ops.mask_losses import LossTerms
-from ops.optimisation import TrainingDiverged, apply_gradient, build_optimiser, rate_factor, set_rate
+from ops.optimisation import (
+    TrainingDiverged,
+    apply_gradient,
+    build_optimiser,
+    moving_average,
+    rate_factor,
+    set_rate,
+)
 from ops.training_log import Entry, TrainingLog
 from ops.training_settings import FREE_TO_CHANGE, RunSettings
 
@@ -139,7 +146,7 @@ def step_generator(settings: RunSettings, step: int, rank: int, device: torch.de
 def _start(task: TrainingTask, settings: RunSettings, checkpoints: Checkpoints) -> tuple[_Run, list[Entry]]:
     optimiser = build_optimiser(task.model, task.backbone_parameters(), settings.optimiser, settings.batch)
     decay = settings.optimiser.ema_decay
-    average = AveragedModel(task.model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+    average = AveragedModel(task.model, multi_avg_fn=moving_average(decay)) if decay else None
     run = _Run(task, settings, optimiser, average)
     saved = checkpoints.latest()
     if saved is None:

@@ -15,6 +15,7 @@ from torchvision.ops import nms as box_nms
 
 from models.backbone import Precision, resolve_precision
 from models.image_embedding import ImageEmbedding
+from models.promptable_config import STRIDE
 from models.prompts import Prompts
 from ops.automatic.candidates import Candidates, OutputMode, joined
 from ops.automatic.crops import Box, Crop, crops_of, cut_by_crop, grid_points
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from models.promptable import PromptableModel
 
 _DRAWN_AT_ONCE = 8
+_CACHE = 4 * 2**20
+"""Bytes; the layers' other arrays are a few times as large."""
 
 
 class AutomaticMaskGenerator:
@@ -89,13 +92,22 @@ class AutomaticMaskGenerator:
         frame = Frame((part.shape[0], part.shape[1]), self.model.shape.image_size)
         clicks = grid_points(frame.size, crop.layer, self.settings)
         embedding = self._encoded(frame.pixels(part))
+        many = self._clicks_at_once()
         lots = [
             self._filtered(found, crop, size)
-            for start in range(0, len(clicks), self.settings.points_per_batch)
-            for found in self._clicked(embedding, frame, clicks[start : start + self.settings.points_per_batch])
+            for start in range(0, len(clicks), many)
+            for found in self._clicked(embedding, frame, clicks[start : start + many])
         ]
         placed = joined([self._placed(lot, crop.box, size) for lot in lots], size)
         return placed.take(self._distinct(placed, placed.predicted_iou, self.settings.nms_thresh))
+
+    def _clicks_at_once(self) -> int:
+        """A batch of them; on a processor no more than those whose views of the image stay in its cache together."""
+        batch, shape = self.settings.points_per_batch, self.model.shape
+        if self.model.device.type != "cpu":
+            return batch
+        view = 4 * shape.dim * (shape.image_size // STRIDE) ** 2
+        return max(1, min(batch, _CACHE // view))
 
     def _clicked(self, embedding: ImageEmbedding, frame: Frame, clicks: np.ndarray) -> Iterator[Candidates]:
         """Sure masks of some clicks, in the frame of the crop, a few clicks at a time."""

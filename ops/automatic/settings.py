@@ -13,7 +13,9 @@ class GeneratorSettings(Section):
     """SAM's `SamAutomaticMaskGenerator`, under its names (spec 10.2)."""
 
     points_per_side: int = Field(32, ge=1, le=256)
-    points_per_batch: int = Field(64, ge=1, description="clicks that are answered at once; the masks are the same")
+    points_per_batch: int = Field(
+        64, ge=1, description="clicks that are answered at once at most; the masks are the same"
+    )
     pred_iou_thresh: float = Field(
         0.88, ge=0, le=1, description="masks of a predicted IoU above this stay; 0 keeps all"
     )

@@ -27,7 +27,8 @@ class MaskAnswers:
         oracle: largest IoU of any candidate after one click.
         teacher: largest IoU of the six best ranked masks that contain the click, of some other source; NaN without one.
         single: IoU of the one mask for a clear prompt, after one click.
-        by_clicks: IoU after each of the clicks of a simulated user, (n,).
+        by_clicks: IoU after each of the clicks of a simulated user, (n,); beyond the last of `CLICKS` only until the
+            last of `TARGETS` is reached, and the same from there on.
         box: IoU of the one mask for the tight box; box_refined, after a second pass with its own answer as mask prompt.
         size_order: rank correlation of the granularity that is asked for at the first click and the area of the answer;
             NaN for a model that takes none.
@@ -127,11 +128,18 @@ def _size_order(predictor: Predictor, click: np.ndarray) -> float:
 def _simulated(
     predictor: Predictor, truth: np.ndarray, mask: np.ndarray, logits: np.ndarray, first: np.ndarray, clicks: int
 ) -> Iterator[float]:
-    """IoU after each click, the answer before as mask prompt; after a perfect answer nothing changes any more."""
+    """IoU after each click, the answer before as mask prompt.
+
+    A perfect answer gets no further click, nor does a good one once all click counts that are reported are there:
+    the number of clicks to the targets is known by then.
+    """
     points, labels = [first], [1]
-    yield overlap(mask, truth)
-    for _ in range(clicks - 1):
-        following = next_click(truth, mask)
+    reached = overlap(mask, truth)
+    best = reached
+    yield reached
+    for count in range(2, clicks + 1):
+        needed = count <= CLICKS[-1] or best < TARGETS[-1]
+        following = next_click(truth, mask) if needed else None
         if following is not None:
             (x, y), label = following
             points.append(np.array([x, y], np.float64))
@@ -140,4 +148,6 @@ def _simulated(
                 np.stack(points), np.array(labels), mask_input=logits[None], multimask_output=False
             )
             mask, logits = answered[0], low[0]
-        yield overlap(mask, truth)
+            reached = overlap(mask, truth)
+            best = max(best, reached)
+        yield reached

@@ -14,11 +14,12 @@ from models.backbone import best_device
 from ops.datasets import Dataset
 from ops.evaluation import Numbers, evaluate
 from ops.evaluation_photos import StoredMasks, evaluation_home, register_photos
-from ops.ground_truth import GroundTruth, GroundTruthImage, ImageId
+from ops.ground_truth import GroundTruth, GroundTruthImage, GroundTruthMask, ImageId
 from ops.prompt_evaluation.clicks import MaskAnswers, answer_mask
 from ops.prompt_evaluation.edges import EdgeCounts, count_edges, score_edges
 from ops.prompt_evaluation.settings import PromptEvaluationSettings
 from ops.prompt_evaluation.summary import summarise
+from ops.prompt_evaluation.texts import TextAnswer, TextEvaluation, answer_text, summarise_texts
 from ops.promptable.files import load_promptable_named
 from ops.promptable.request import PROMPTABLE_MODELS
 from ops.stages import Say
@@ -37,11 +38,15 @@ _WITH_ANNOTATORS = "bsds500"
 
 @dataclass(frozen=True)
 class PromptEvaluation:
-    """Numbers by model, versions of the models, those that do not exist yet, and wall time in seconds."""
+    """Numbers by model, versions of the models, those that do not exist yet, and wall time in seconds.
+
+    Attributes: no_texts, why a model was asked for no texts.
+    """
 
     numbers: dict[str, Numbers]
     versions: dict[str, str]
     missing: tuple[str, ...]
+    no_texts: dict[str, str]
     images: int
     seconds: float
 
@@ -71,12 +76,15 @@ def evaluate_prompts(
     found = {name: version for name, version in versions.items() if version is not None}
     teacher = teacher_masks(home, dataset, truth)
     device = best_device()
-    numbers = {}
+    texts = TextEvaluation(settings, truth, device)
+    numbers: dict[str, Numbers] = {}
+    no_texts: dict[str, str] = {}
     for name in [*found, *extra]:
         model = load_promptable_named(home, name, device)
-        numbers[name] = score_model(model, dataset, truth, teacher, settings, name, log)
+        numbers[name] = score_model(model, dataset, truth, teacher, settings, texts, name, log)
+        no_texts |= {name: reason} if (reason := texts.skipped(model)) else {}
     missing = tuple(name for name in PROMPTABLE_MODELS if name not in found)
-    return PromptEvaluation(numbers, found, missing, len(truth.images), time.perf_counter() - begun)
+    return PromptEvaluation(numbers, found, missing, no_texts, len(truth.images), time.perf_counter() - begun)
 
 
 def teacher_masks(home: Home, dataset: Dataset, truth: GroundTruth) -> Mapping[ImageId, MaskSet]:
@@ -94,6 +102,7 @@ def score_model(
     truth: GroundTruth,
     teacher: Mapping[ImageId, MaskSet],
     settings: PromptEvaluationSettings,
+    texts: TextEvaluation,
     name: str,
     log: Say | None = None,
 ) -> Numbers:
@@ -102,28 +111,32 @@ def score_model(
     from ops.prompt_evaluation.edge_maps import edge_map
     from ops.promptable.predictor import Predictor
 
-    predictor, generator = Predictor(model), AutomaticMaskGenerator(model, settings.generator)
+    predictor = Predictor(model, text_encoder=texts.encoder_for(model))
+    generator = AutomaticMaskGenerator(model, settings.generator)
     draws = np.random.default_rng(settings.seed)
     by_image = truth.masks_by_image()
     answers: list[MaskAnswers] = []
     images: list[int] = []
+    told: list[TextAnswer] = []
     edges: list[EdgeCounts] = []
     proposals: dict[ImageId, MaskSet] = {}
     for number, image in enumerate(truth.images):
         photo = decode_image(image.path.read_bytes())
         predictor.set_image(photo)
-        wanted = [rle.decode(mask.rle).astype(bool) for mask in by_image[image.image_id] if not mask.crowd]
-        some = _some([mask for mask in wanted if mask.any()], settings.masks_per_image, draws)
+        human = [(mask.category, _dense(mask)) for mask in by_image[image.image_id] if not mask.crowd]
+        some = _some([mask for _, mask in human if mask.any()], settings.masks_per_image, draws)
         ranked = _ranked(teacher.get(image.image_id))
         answers += [answer_mask(predictor, mask, settings.clicks, ranked) for mask in some]
         images += [number] * len(some)
+        if not texts.skipped(model):
+            told += [answer_text(predictor, texts.text(category), masks) for category, masks in _named(human).items()]
         if settings.edges and dataset.format == _WITH_ANNOTATORS:
             edges.append(count_edges(edge_map(predictor, settings), annotated_boundaries(dataset, image)))
         if settings.proposals:
             proposals[image.image_id] = generator.tree(photo)
         if log:
             log(f"{name}: {number + 1} of {len(truth.images)} images")
-    numbers: Numbers = dict(summarise(answers, images, settings.clicks))
+    numbers: Numbers = summarise(answers, images, settings.clicks) | summarise_texts(told)
     if edges:
         numbers |= score_edges(edges).numbers()
     if proposals:
@@ -137,6 +150,19 @@ def annotated_boundaries(dataset: Dataset, image: GroundTruthImage) -> list[np.n
     folder = dataset.annotations_folder
     path = folder / f"{image.path.stem}.mat"
     return [boundaries(labels).astype(bool) for labels in read_bsds(path.read_bytes())]
+
+
+def _named(masks: Sequence[tuple[str, np.ndarray]]) -> dict[str, list[np.ndarray]]:
+    """The masks that have a category and a pixel, by category."""
+    named: dict[str, list[np.ndarray]] = {}
+    for category, mask in masks:
+        if category and mask.any():
+            named.setdefault(category, []).append(mask)
+    return named
+
+
+def _dense(mask: GroundTruthMask) -> np.ndarray:
+    return rle.decode(mask.rle).astype(bool)
 
 
 def _some(masks: list[np.ndarray], most: int, generator: np.random.Generator) -> list[np.ndarray]:

@@ -18,6 +18,9 @@ _SHARES = {
     "clicks_9": "9 clicks",
     "box": "box",
     "box_refined": "box, refined once",
+    "text_joined": "text, all of a category",
+    "text_nearest": "text, the nearest mask of it",
+    "text_clicked": "text and a click, its largest mask",
     "ODS": "edges ODS",
     "OIS": "edges OIS",
     "AP": "edges AP",
@@ -30,6 +33,7 @@ _COUNTS = {
     "NoC@80": "clicks to 80 %",
     "NoC@90": "clicks to 90 %",
     "masks": "human masks",
+    "texts": "categories asked for by name",
 }
 
 

@@ -13,10 +13,11 @@ from models.image_embedding import ImageEmbedding
 from models.promptable_config import STRIDE
 from models.prompts import BOTTOM_RIGHT, FOREGROUND, NO_POINT, TOP_LEFT, Prompts
 from ops.bit_targets import BitTargets
+from ops.promptable.checks import COARSEST, FINEST
 from ops.promptable.losses import all_pair_costs, all_pair_ious, pair_losses
 from ops.promptable.settings import PromptLossSettings, PromptSettings
 from ops.promptable.simulation import correcting_clicks, first_clicks, noisy_box
-from ops.promptable.targets import assign, choose_targets, containing
+from ops.promptable.targets import assign, choose_targets, containing, of_granularity
 
 if TYPE_CHECKING:
     from models.promptable import PromptableModel
@@ -87,6 +88,8 @@ def open_conversations(
 ) -> Opening:
     """Draw masks to ask for, and the first click, box or text for each.
 
+    A granularity is drawn evenly from all that a user may ask for, and turns the click to the mask of that size.
+
     Args:
         outputs: masks that the model offers for an ambiguous prompt.
         describe: CLIP's embeddings (n, D) of masks (n, H, W) of this image; None asks without texts.
@@ -101,7 +104,12 @@ def open_conversations(
     asked = (generator.random(len(own)) < settings.granularity) & ~boxed & ~worded
     clicks = first_clicks(frames, settings, generator)
     points, labels = _first_points(frames, clicks, boxed, worded, settings, generator)
-    wanted = torch.where(torch.from_numpy(asked).to(device), masks.granularity[places], torch.nan)
+    inside = containing(masks.bits, 0, clicks)
+    sizes = np.where(asked, generator.uniform(FINEST, COARSEST, len(own)), np.nan).astype(np.float32)
+    column = masks.granularity.cpu().numpy()
+    for i in np.flatnonzero(asked):
+        own[i] = of_granularity(np.flatnonzero(inside[i]), float(sizes[i]), column, masks.areas)
+    wanted = torch.from_numpy(sizes).to(device)
     clear = torch.from_numpy(boxed | worded).to(device) | torch.isfinite(wanted)
     prompts = Prompts(
         torch.from_numpy(points).to(device),
@@ -109,7 +117,7 @@ def open_conversations(
         granularity=wanted,
         text=None if describe is None else _texts(describe, frames, worded).to(device),
     )
-    targets = _targets(masks, own, clicks, ~clear.cpu().numpy(), outputs, loss, generator)
+    targets = _targets(masks, own, inside, ~clear.cpu().numpy(), outputs, loss, generator)
     return Opening(own, prompts, ~clear, targets)
 
 
@@ -146,7 +154,7 @@ def _texts(describe: Describe, frames: np.ndarray, worded: np.ndarray) -> torch.
 def _targets(
     masks: Masks,
     own: np.ndarray,
-    clicks: np.ndarray,
+    inside: np.ndarray,
     ambiguous: np.ndarray,
     outputs: int,
     loss: PromptLossSettings,
@@ -154,7 +162,6 @@ def _targets(
 ) -> list[np.ndarray]:
     if loss.matching == "min":
         return [own[i : i + 1] for i in range(len(own))]
-    inside = containing(masks.bits, 0, clicks)
     return [
         choose_targets(
             np.flatnonzero(inside[i]), int(own[i]), outputs, masks.areas, masks.score, loss.targets, generator

@@ -22,7 +22,7 @@ from ops.promptable.checks import (
 )
 from ops.promptable.embeddings import SavedEmbedding, load_embedding, model_digest, save_embedding
 from ops.promptable.frame import Frame
-from ops.promptable.mask_kernels import drawn
+from ops.promptable.mask_kernels import drawn_dense
 
 if TYPE_CHECKING:
     from models.promptable import PromptableModel
@@ -169,8 +169,7 @@ class Predictor:
         if return_logits:
             shown = frame.enlarged(answer.low_res_masks)[0].cpu().numpy()
         else:
-            found = drawn(answer.low_res_masks[0], frame).masks
-            shown = np.stack([found.dense(index) for index in range(len(found))])
+            shown = drawn_dense(answer.low_res_masks[0], frame)
         return shown, answer.iou_predictions[0].cpu().numpy(), answer.low_res_masks[0].cpu().numpy()
 
     def predict_torch(

@@ -22,7 +22,7 @@ class PromptSettings(Section):
     )
     inner_radius: float = Field(0.1, gt=0, description="of that circle, times the smaller side of the mask's box")
     box_noise: float = Field(0.1, ge=0, description="standard deviation of a box's corners, times its side")
-    most_box_noise: float = Field(20, ge=0, description="pixels that a corner moves at most")
+    most_box_noise: float = Field(20, ge=0, description="pixels of the crop that a corner moves at most")
     granularity: float = Field(0.5, ge=0, le=1, description="share of the clicks that come with a granularity")
     text: float = Field(0.0, ge=0, le=1, description="share of the clicks that give way to CLIP's view of the mask")
     clicks: int = Field(8, ge=0, description="further clicks, each in the error region of the answer before")
@@ -70,26 +70,23 @@ class PromptableSettings(RunSettings):
 
 
 _SMALL = PromptableSettings(
-    model=PromptableConfig(backbone="augnet_resnet50", frozen_stages=5, image_size=256, dim=128, feedforward=512),
-    prompting=PromptSettings(prompts=16, boxes=0.35, clicks=1, repeats=0),
+    model=PromptableConfig(backbone="augnet_resnet50", frozen_stages=5, image_size=256, dim=64, feedforward=512),
+    prompting=PromptSettings(prompts=16, boxes=0.35, most_box_noise=5, clicks=1, repeats=0),
     loader=LoaderSettings(size=256, fit="long", max_masks=60, min_area=64, choice="best"),
     optimiser=OptimiserSettings(
-        learning_rate=1e-3, reference_batch=4, warmup_steps=50, clip=1.0, ema_decay=0.998, drops=(0.7, 0.9)
+        learning_rate=2e-3, reference_batch=2, warmup_steps=50, clip=1.0, ema_decay=0.998, drops=(0.7, 0.9)
     ),
-    batch=4,
-    steps=6000,
+    batch=2,
+    steps=2000,
     precision="float32",
     checkpoint_every=100,
 )
 _DEMO = _SMALL.model_copy(
     update={
-        "model": PromptableConfig(
-            backbone="augnet_resnet50", frozen_stages=5, image_size=224, dim=128, feedforward=256
-        ),
+        "model": PromptableConfig(backbone="augnet_resnet50", frozen_stages=5, image_size=224, dim=64, feedforward=256),
         "loader": LoaderSettings(size=224, fit="long", max_masks=60, min_area=64, choice="best"),
-        "batch": 2,
         "steps": 80,
-        "optimiser": _SMALL.optimiser.model_copy(update={"warmup_steps": 10, "ema_decay": None, "reference_batch": 2}),
+        "optimiser": _SMALL.optimiser.model_copy(update={"warmup_steps": 10, "ema_decay": None}),
         "checkpoint_every": 40,
         "log_every": 10,
     }

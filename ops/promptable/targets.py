@@ -21,6 +21,21 @@ def containing(targets: BitTargets, image: int, clicks: np.ndarray) -> np.ndarra
     return ((bits[:, y, x >> 3] >> (7 - (x & 7)).astype(np.uint8)) & 1).astype(bool).T
 
 
+def of_granularity(candidates: np.ndarray, asked: float, granularity: np.ndarray, areas: np.ndarray) -> int:
+    """The mask that a click asks for with a granularity: that of the masks which contain it whose own is nearest.
+
+    A larger granularity never means a smaller mask: where a larger mask (under another root) has a smaller granularity,
+    it counts as that of the largest one below it.
+
+    Args:
+        candidates: indices of the masks that contain the click, at least one.
+        granularity, areas: of all masks of the image.
+    """
+    growing = candidates[np.argsort(areas[candidates], kind="stable")]
+    levels = np.maximum.accumulate(granularity[growing])
+    return int(growing[np.argmin(np.abs(levels - asked))])
+
+
 def choose_targets(
     candidates: np.ndarray,
     own: int,

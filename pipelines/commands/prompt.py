@@ -164,6 +164,8 @@ def evaluate(
             told = done.metadata["prompt_evaluation"]
             head, *rest = rows(told["scores"])
             out.print(table(f"{done.shard}: {told['images']} images, {done.seconds:.0f} s", head, rest))
+            for model, reason in told.get("no_texts", {}).items():
+                out.print(f"no texts for {model}: {reason}", highlight=False, soft_wrap=True)
     return 1 if failed else 0
 
 

@@ -12,6 +12,7 @@ from transformers import SamConfig, SamModel
 from models.image_embedding import ImageEmbedding
 from models.image_encoder import SwinPyramid, build_encoder_pyramid, load_encoder_weights
 from models.official_sam import as_promptable, load_official_sam
+from models.prompt_decoder import Answers
 from models.promptable import PromptableModel, load_promptable, sam_config, save_promptable
 from models.promptable_config import PromptableConfig
 from models.prompts import Prompts
@@ -117,6 +118,21 @@ def test_a_prompt_is_answered_alike_alone_and_among_others_and_saved(tmp_path: P
     assert not torch.allclose(together[0], together[1])
 
 
+def test_masks_are_those_of_up_convolutions() -> None:
+    model = small_model(drawn_prompts=False)
+    decoder = model.mask_decoder
+    embedding = ImageEmbedding(torch.randn(1, 64, 3, 5), (torch.randn(1, 16, 6, 10), torch.randn(1, 8, 12, 20)))
+    answers = Answers(torch.randn(2, 7, 64), torch.randn(2, 15, 64), torch.zeros(2, 7))
+    with torch.inference_mode():
+        upscaled = decoder.upscale_conv1(answers.keys.mT.unflatten(2, (3, 5))) + embedding.fine[0]
+        upscaled = decoder.activation(decoder.upscale_layer_norm(upscaled))
+        upscaled = decoder.activation(decoder.upscale_conv2(upscaled) + embedding.fine[1])
+        weights = torch.stack([decoder.output_hypernetworks_mlps[k](answers.tokens[:, k]) for k in (1, 4)], 1)
+        wanted = torch.einsum("nkc,nchw->nkhw", weights, upscaled)
+        torch.testing.assert_close(model.draw(embedding, answers, (1, 4)), wanted, rtol=1e-4, atol=1e-5)
+        assert model.draw(embedding, answers.take(slice(0, 0)), (1, 4)).shape == (0, 2, 12, 20)
+
+
 def test_granularity_and_text_change_the_answer_and_nan_asks_for_nothing() -> None:
     model = small_model(text_dim=8)
     clicks = Prompts.clicks(torch.tensor([[[20.0, 30.0]]]))
@@ -132,6 +148,23 @@ def test_granularity_and_text_change_the_answer_and_nan_asks_for_nothing() -> No
         torch.testing.assert_close(plain, mask(text=torch.full((1, 8), torch.nan)))
         assert not torch.allclose(plain, mask(granularity=torch.tensor([0.2])))
         assert not torch.allclose(plain, mask(text=torch.ones(1, 8)))
+
+
+def test_places_follow_their_weights_and_can_be_trained_with() -> None:
+    model = small_model()
+    embedding = ImageEmbedding(torch.randn(1, 64, 4, 4), (torch.randn(1, 16, 8, 8), torch.randn(1, 8, 16, 16)))
+    clicks = Prompts.clicks(torch.tensor([[[20.0, 30.0]]]))
+    with torch.inference_mode():
+        before = model.answer(embedding, clicks).scores
+        torch.testing.assert_close(model.answer(embedding, clicks).scores, before)
+    model.answer(embedding, clicks).scores.sum().backward()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    state["prompt_encoder.shared_embedding.positional_embedding"] *= 2
+    model.load_state_dict(state)
+    fresh = small_model()
+    fresh.load_state_dict(state)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.answer(embedding, clicks).scores, fresh.answer(embedding, clicks).scores)
 
 
 def test_place_encodings_are_of_unit_variance_and_not_trained() -> None:

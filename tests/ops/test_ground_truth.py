@@ -66,6 +66,18 @@ def test_coco_reads_crowds_and_areas_that_are_missing(tmp_path):
         truth.subset([5])
 
 
+def test_coco_names_the_categories_that_it_lists(tmp_path):
+    document = coco_document()
+    document["categories"] = [{"id": 3, "name": "baseball_bat"}, "broken"]
+    for annotation, category in zip(document["annotations"], (3, 4, 3), strict=True):
+        annotation["category_id"] = category
+    write_coco(tmp_path, document)
+    assert [mask.category for mask in load_ground_truth("coco", tmp_path).masks] == ["baseball bat", "", "baseball bat"]
+    del document["categories"]
+    write_coco(tmp_path, document)
+    assert [mask.category for mask in load_ground_truth("coco", tmp_path).masks] == ["", "", ""]
+
+
 @pytest.mark.parametrize("split", ["", "val2017"])
 def test_lvis_names_its_photos_by_their_address(split, tmp_path):
     document = coco_document()

@@ -3,11 +3,12 @@
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from models.feature_pyramid import ResNetPyramid
 from models.whole_image import WholeImageModel
 from models.whole_image_config import WholeImageConfig
-from ops.optimisation import apply_gradient, build_optimiser, rate_factor, set_rate
+from ops.optimisation import apply_gradient, build_optimiser, moving_average, rate_factor, set_rate
 from ops.training_settings import TRAINING_PRESETS, OptimiserSettings
 
 
@@ -22,6 +23,26 @@ def test_rate_drops_where_the_papers_drop_it(step: int, factor: float) -> None:
 @pytest.mark.parametrize(("step", "factor"), [(0, 0.1), (4, 0.5), (9, 1), (50, 1)])
 def test_warm_up_is_linear(step: int, factor: float) -> None:
     assert rate_factor(step, 1000, OptimiserSettings(warmup_steps=10)) == pytest.approx(factor)
+
+
+def test_the_average_forgets_where_it_began() -> None:
+    model = nn.Linear(1, 1)
+    nn.init.constant_(model.weight, 100.0)
+    average = AveragedModel(model, multi_avg_fn=moving_average(0.998))
+    average.update_parameters(model)
+    nn.init.constant_(model.weight, 0.0)
+    values = []
+    for _ in range(300):
+        average.update_parameters(model)
+        values.append(average.module.weight.item())
+    assert values[0] == pytest.approx(100 * 2 / 11)
+    assert values[1] == pytest.approx(values[0] * 3 / 12)
+    assert values[-1] < 1e-6
+    late = AveragedModel(model, multi_avg_fn=moving_average(0.9))
+    late.n_averaged.fill_(10_000)
+    nn.init.constant_(model.weight, 1.0)
+    late.update_parameters(model)
+    assert late.module.weight.item() == pytest.approx(0.1)
 
 
 def test_groups_of_the_whole_image_model() -> None:

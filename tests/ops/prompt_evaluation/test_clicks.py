@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ops.evaluation_history import HistoryEntry, SourceEntry
 from ops.prompt_evaluation.clicks import answer_mask, clicks_needed, next_click, overlap
 from ops.prompt_evaluation.rounds import rounds_of, rounds_table
+from ops.prompt_evaluation.settings import PromptEvaluationSettings
 from ops.prompt_evaluation.summary import summarise
 from ops.prompt_evaluation.table import comparison_table
 from ops.promptable.predictor import Predictor
@@ -72,6 +74,42 @@ def test_the_next_click_is_innermost_in_the_larger_error() -> None:
 @pytest.mark.parametrize(("target", "expected"), [(0.5, 1), (0.8, 3), (0.95, 20)])
 def test_number_of_clicks(target: float, expected: int) -> None:
     assert clicks_needed(np.array([0.6, 0.7, 0.9]), target) == expected
+
+
+class Improving:
+    """A predictor whose answer to n clicks lacks 20 - n columns of `truth`, and never has more than `best`."""
+
+    def __init__(self, truth: np.ndarray, best: int = 1000) -> None:
+        self.truth, self.best, self.asked = truth, best, 0
+        self.model = SimpleNamespace(shape=SimpleNamespace(granularity=False))
+
+    def predict(self, points=None, labels=None, box=None, **rest):
+        clicks = 1 if points is None else len(points)
+        self.asked = max(self.asked, clicks)
+        mask = self.truth.copy()
+        mask[:, : max(0, 20 - clicks)] = False
+        mask[:, self.best :] = False
+        return mask[None], np.ones(1), np.zeros((1, 4, 4))
+
+
+@pytest.mark.parametrize(("width", "asked", "needed"), [(100, 10, 10), (40, 16, 16), (24, 18, 18), (200, 9, 1)])
+def test_the_user_clicks_until_the_last_target_is_reached(width: int, asked: int, needed: int) -> None:
+    """Columns are lost on the left: IoU after n clicks is 1 - (20 - n) / width."""
+    predictor = Improving(np.ones((10, width), bool))
+    found = answer_mask(predictor, predictor.truth, 20)
+    assert found.by_clicks.shape == (20,)
+    assert predictor.asked == asked
+    assert clicks_needed(found.by_clicks, 0.9) == needed
+    numbers = summarise([found], [0], 20)
+    assert numbers["NoC@90"] == needed
+    assert numbers["clicks_9"] == pytest.approx(1 - 11 / width)
+
+
+def test_one_who_never_gets_there_clicks_twenty_times() -> None:
+    predictor = Improving(np.ones((10, 100), bool), best=50)
+    found = answer_mask(predictor, predictor.truth, PromptEvaluationSettings().clicks)
+    assert predictor.asked == 20
+    assert clicks_needed(found.by_clicks, 0.8) == clicks_needed(found.by_clicks, 0.9) == 20
 
 
 def test_summary_and_table() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ops.promptable.frame import Frame
-from ops.promptable.mask_kernels import drawn
+from ops.promptable.mask_kernels import drawn, drawn_dense
 from tests.ops.promptable.tiny_promptable import photo
 
 
@@ -25,6 +25,8 @@ def test_masks_and_stability_are_those_of_two_interpolations(size: tuple[int, in
     for index in range(5):
         dense = torch.from_numpy(found.masks.dense(index))
         assert (dense == (full[index] > 0))[margin[index]].all()
+    dense = np.stack([found.masks.dense(index) for index in range(5)])
+    np.testing.assert_array_equal(drawn_dense(logits, frame), dense)
     wanted = (full > offset).sum((1, 2)) / (full > -offset).sum((1, 2))
     np.testing.assert_allclose(found.stability, wanted.numpy(), atol=0.02)
     assert np.isnan(found.stability[3])

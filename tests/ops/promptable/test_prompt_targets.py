@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from ops.bit_targets import BitTargets
-from ops.promptable.targets import assign, choose_targets, containing
+from ops.promptable.targets import assign, choose_targets, containing, of_granularity
 
 GENERATOR = np.random.default_rng(0)
 
@@ -43,6 +43,21 @@ def test_chosen_targets_hold_the_own_mask_and_follow_the_rule(choice: str) -> No
             groups = np.array_split(candidates, 6)
             assert sum(candidate in others for group in groups for candidate in [group[scores[group].argmax()]]) >= 5
     assert choose_targets(candidates[:4], 4, 6, areas, scores, choice, GENERATOR).tolist() == [3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_larger_granularity_never_asks_for_a_smaller_mask(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    areas = generator.permutation(np.arange(1, 31) ** 2)
+    nested = np.sqrt(areas / areas.max()).astype(np.float32)
+    for granularity in (nested, generator.uniform(0.1, 1, 30).astype(np.float32)):
+        candidates = generator.choice(30, 12, replace=False)
+        asked = np.linspace(0.1, 1, 50)
+        chosen = [of_granularity(candidates, float(value), granularity, areas) for value in asked]
+        assert set(chosen) <= set(candidates.tolist())
+        assert (np.diff(areas[chosen]) >= 0).all()
+    for own in candidates:
+        assert of_granularity(candidates, float(nested[own]), nested, areas) == own
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -133,7 +133,7 @@ def test_drawings_against_loops() -> None:
     prompts = Prompts.boxes(
         torch.tensor([[8.0, 4.0, 39.0, 27.0]]), torch.tensor([[[20.0, 10.0], [50.0, 50.0]]]), torch.tensor([[1, 0]])
     )
-    found = drawing(prompts, 16, 64)[0]
+    found, outside = drawing(prompts, 16, 64)[0]
     for row in range(16):
         for column in range(16):
             x, y = column * 4 + 2, row * 4 + 2
@@ -141,7 +141,10 @@ def test_drawings_against_loops() -> None:
             value -= 4 * np.exp(-0.5 * ((x - 50.5) ** 2 + (y - 50.5) ** 2) / 1.6**2)
             value += 2 if 8.5 <= x <= 39.5 and 4.5 <= y <= 27.5 else -2
             assert float(found[row, column]) == pytest.approx(value, abs=1e-4)
-    clicks = drawing(Prompts.clicks(torch.tensor([[[20.0, 10.0]]])), 16, 64)[0]
+            near = 4.5 <= x <= 43.5 and 0.5 <= y <= 31.5
+            assert float(outside[row, column]) == (0 if near else -1)
+    clicks, outside = drawing(Prompts.clicks(torch.tensor([[[20.0, 10.0]]])), 16, 64)[0]
+    assert not outside.any()
     assert float(clicks.min()) >= 0
     assert divmod(int(clicks.argmax()), 16) == (2, 5) or divmod(int(clicks.argmax()), 16) == (2, 4)
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from models.promptable import PromptableModel
 from models.promptable_config import PromptableConfig
@@ -19,30 +16,13 @@ from ops.promptable.training import PromptableTask
 from ops.training import step_generator
 from ops.training_settings import LoaderSettings
 from tests.labelled_shards import grid_masks
+from tests.ops.promptable.tiny_clip import WIDTH, write_clip
 from tests.ops.promptable.tiny_promptable import SHAPE, SIDE, TinyEncoder, photo
-
-WIDTH = 12
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder as the hub's, of a CLIP that knows the letters."""
-    folder = tmp_path_factory.mktemp("clip")
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    (folder / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt")).save_pretrained(folder)
-    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
-    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    torch.manual_seed(0)
-    config = CLIPConfig(
-        text_config={**sizes, "vocab_size": len(words), "bos_token_id": 52, "eos_token_id": 53},
-        vision_config={**sizes, "image_size": 32, "patch_size": 16},
-        projection_dim=WIDTH,
-    )
-    CLIPModel(config).save_pretrained(folder)
-    return str(folder)
+    return write_clip(tmp_path_factory.mktemp("clip"))
 
 
 def model() -> PromptableModel:
