@@ -13,6 +13,7 @@ from ops.sepl.evaluation import BEFORE, REFINED, SEMANTIC, evaluate_shards, open
 from ops.sepl.label_checks import check_labels
 from ops.sepl.label_stages import SeplWorker, masks_of
 from ops.sepl.page import write_gallery, write_page
+from ops.sepl.panels import Panels
 from ops.sepl.sample_tags import sample_tags
 from ops.sepl.settings import SEPL_PRESETS
 from ops.settings import LimitSettings
@@ -145,7 +146,8 @@ def test_the_page_shows_every_stage(shard: tuple[Home, str], tmp_path: Path) -> 
     home, key = shard
     truth = {name: lambda: np.zeros(SHAPE, np.uint8) for name in ("photo0", "photo1")}
     result = evaluate_shards(home, [key], truth, LABELS, ["hierarchical_masks"])
-    page = write_page(tmp_path / "page", home, result, truth, "hierarchical_masks", None, LimitSettings(), {})
+    panels = Panels(home, LABELS, "hierarchical_masks", None, LimitSettings(), truth)
+    page = write_page(tmp_path / "page", result, panels, {})
     text = page.read_text()
     for shown in ("Ten best", "Ten worst", "tvmonitor", "repair, hierarchical_masks", "best-01.jpg", "How it fails"):
         assert shown in text
