@@ -132,7 +132,7 @@ class ClassEvaluationResource(dg.ConfigurableResource[ClassEvaluationRequest]):
         default_factory=lambda: ["hierarchical_masks"], description="assets or files", min_length=1
     )
     most_masks: int = Field(default=0, ge=0, description="the best so many masks of a photo; 0 takes all")
-    shown: Literal["paper", "code", "repair", "parts"] = Field(
+    shown: Literal["paper", "code", "repair", "parts", "cover"] = Field(
         default=DEFAULT_SEPL_PRESET, description="preset by which photos are ranked"
     )
     page: str = Field(default="", description="folder for a page with pictures; empty writes none")
