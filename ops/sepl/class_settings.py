@@ -91,6 +91,9 @@ class ClassSettings(Section):
 
     classifier: ClassifierSettings = ClassifierSettings()
     cams: CamSettings = CamSettings()
+    repaired: Literal["refined", "activations"] = Field(
+        "refined", description="labels that SEPL begins with: after walk and CRF, or from the activations alone"
+    )
     sepl: SeplSettings = SEPL_PRESETS["paper"]
     masks: str = Field(
         "hierarchical_masks", description="asset of masks, or a COCO file, or a folder of SA-1B JSON or of PNGs"
