@@ -1,17 +1,16 @@
 """What the UI shows of an evaluation of class labels: numbers that it plots over runs, tables and pictures."""
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 import dagster as dg
 
 from assets.metadata import Metadata
 from ops.evaluation_history import HistoryEntry
 from ops.pictures import as_markdown
-from ops.sepl.evaluation import REFINED, ClassEvaluation
+from ops.sepl.evaluation import REFINED, ClassEvaluation, short_name
 from ops.sepl.panels import Panels, extremes
 
-_SIDE = 112
+_SIDE, _BYTES = 112, 250_000
 _RUNS, _NAMED = 10, 50
 
 
@@ -28,15 +27,14 @@ def of_class_evaluation(result: ClassEvaluation, panels: Panels, past: Sequence[
         **{_plotted(stage): value for stage, value in scores.items() if value == value},
         "by_class": dg.MetadataValue.md(_by_class(result)),
         "ranked_by": result.shown,
-        "best": dg.MetadataValue.md(as_markdown(panels.sheet(best, _SIDE), "ten best by change in IoU")),
-        "worst": dg.MetadataValue.md(as_markdown(panels.sheet(worst, _SIDE), "ten worst by change in IoU")),
+        "best": dg.MetadataValue.md(as_markdown(panels.sheet(best, _SIDE), "ten best by change in IoU", _BYTES)),
+        "worst": dg.MetadataValue.md(as_markdown(panels.sheet(worst, _SIDE), "ten worst by change in IoU", _BYTES)),
         "history": dg.MetadataValue.md(_history(past)),
     }
 
 
 def _plotted(stage: str) -> str:
-    preset, _, source = stage.partition(", ")
-    return "_".join(["mIoU", *preset.split(), *([PurePosixPath(source).name] if source else [])])
+    return "_".join(["mIoU", *short_name(stage).replace(",", "").split()])
 
 
 def _table(scores: dict[str, float]) -> str:
@@ -50,7 +48,7 @@ def _by_class(result: ClassEvaluation) -> str:
         (label, *("" if own[k] != own[k] else f"{100 * own[k]:.1f}" for own in ious))
         for k, label in enumerate(result.labels)
     ]
-    return _markdown(("IoU, %", *result.confusions), rows)
+    return _markdown(("IoU, %", *map(short_name, result.confusions)), rows)
 
 
 def _history(past: Sequence[HistoryEntry]) -> str:
@@ -60,7 +58,7 @@ def _history(past: Sequence[HistoryEntry]) -> str:
         (f"{entry.time:%Y-%m-%d %H:%M}", str(entry.images), *(_percent(entry, stage) for stage in stages))
         for entry in reversed(past[-_RUNS:])
     ]
-    return _markdown(("time", "images", *stages), rows)
+    return _markdown(("time", "images", *map(short_name, stages)), rows)
 
 
 def _percent(entry: HistoryEntry, stage: str) -> str:

@@ -89,7 +89,7 @@ def print_table(found: ByPhoto, masks: Sequence[str]) -> None:
     for source in masks:
         for preset in SEPL_PRESETS:
             cells = [row(found, (base, f"{preset}, {source}")) for base in BASES]
-            print(f"| `{preset}`, {source} | {' | '.join(cells)} |")
+            print(f"| `{preset}`, {PurePosixPath(source).name} | {' | '.join(cells)} |")
     for stage in OTHER_STAGES:
         if (REFINED, stage) in found:
             print(f"| {stage} | | {row(found, (REFINED, stage))} |")

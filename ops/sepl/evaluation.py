@@ -127,6 +127,12 @@ def repairs(
             yield _repair(preset, source), relabel(labels, own, classes, settings).labels
 
 
+def short_name(stage: str) -> str:
+    """A stage for tables: of a file of masks its name without the folders."""
+    preset, comma, source = stage.partition(", ")
+    return f"{preset}{comma}{PurePosixPath(source).name}"
+
+
 def open_truth(place: Location, labels: tuple[str, ...]) -> Truth:
     """True label maps of a folder `NAME.png`, or painted from COCO annotations.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ops.pictures import jpeg_under
-from ops.sepl.evaluation import REFINED, ClassEvaluation, ImageScore
+from ops.sepl.evaluation import REFINED, ClassEvaluation, ImageScore, short_name
 from ops.sepl.panels import Panels, extremes
 from ops.settings import LimitSettings
 from stores.home import Home
@@ -21,12 +21,13 @@ _SIDE = 200
 _BYTES = 400_000
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 1500px; margin: 2rem auto; padding: 0 1rem; }
+body { max-width: 1700px; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; } td, th { padding: .25rem .8rem; text-align: right; }
 td:first-child, th:first-child { text-align: left; } tr:nth-child(even) { background: #8881; }
-figure { margin: 1.2rem 0; overflow-x: auto; } figure img { display: block; max-width: none; }
-figcaption { font-size: .9rem; } .head { display: flex; gap: 6px; font-size: .8rem; font-weight: 600; }
-.head span { width: 200px; flex: none; }
+figure { margin: 1.2rem 0; } figure img { display: block; width: 100%; }
+figcaption { font-size: .9rem; } .head { display: flex; gap: .35%; font-size: .8rem; font-weight: 600; }
+.head span { flex: 1 1 0; overflow: hidden; }
+.first { font-weight: 700; } .wide { overflow-x: auto; }
 .key span { display: inline-block; padding: 0 .5rem; margin: 2px; color: #fff; }
 .up { color: #1a8f3c; } .down { color: #c62828; }
 """
@@ -128,9 +129,13 @@ def _write(folder: Path, body: Sequence[str]) -> Path:
 
 
 def _stage_table(result: ClassEvaluation) -> str:
-    refined = result.confusions[REFINED].mean_iou()
-    rows = [(name, f"{value:.1%}", f"{100 * (value - refined):+.1f}") for name, value in result.mean_ious().items()]
-    return _table(("stage", "mIoU", "against refined"), rows)
+    scores = result.mean_ious()
+    best = max(scores, key=lambda stage: scores[stage])
+    rows = [
+        (short_name(stage), f"{value:.1%}", f"{100 * (value - scores[REFINED]):+.1f}")
+        for stage, value in scores.items()
+    ]
+    return _table(("stage", "mIoU", "against refined"), rows, list(scores).index(best))
 
 
 def _class_table(result: ClassEvaluation) -> str:
@@ -139,13 +144,15 @@ def _class_table(result: ClassEvaluation) -> str:
         (label, *("-" if np.isnan(own[index]) else f"{own[index]:.1%}" for own in ious))
         for index, label in enumerate(result.labels)
     ]
-    return _table(("class", *result.confusions), rows)
+    return _table(("class", *map(short_name, result.confusions)), rows)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], first: int | None = None) -> str:
+    """A table; row `first` stands out."""
     cells = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
     top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    return f"<table><tr>{top}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+    body = "".join(f"<tr{' class=first' if index == first else ''}>{row}</tr>" for index, row in enumerate(cells))
+    return f"<div class=wide><table><tr>{top}</tr>{body}</table></div>"
 
 
 def _key(labels: Sequence[str]) -> str:

@@ -52,6 +52,6 @@ SEPL_PRESETS = {
     ),
     "repair": SeplSettings(rule="or", conflict="mask"),
     "parts": SeplSettings(fallback="if_empty", mask_share=0.7, class_share=0.05),
-    "cover": SeplSettings(rule="cover", fallback="if_empty", conflict="mask", mask_share=0.4, class_share=0.02),
+    "cover": SeplSettings(rule="cover", fallback="if_empty", conflict="mask", mask_share=0.3, class_share=0.02),
 }
 DEFAULT_SEPL_PRESET = "paper"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ops.sepl.evaluation import REFINED
+from ops.sepl.evaluation import REFINED, short_name
 from pipelines.classes import score_classes
 from pipelines.commands.console import err, errors_in_one_line, out, table
 from pipelines.instance import open_instance
@@ -37,7 +37,10 @@ def evaluate_classes(
     for name in told["without_truth"][:_NAMED]:
         err.print(f"no true label map of {name}", highlight=False)
     scores = told["scores"]
-    rows = [(name, f"{100 * value:.2f}", f"{100 * (value - scores[REFINED]):+.2f}") for name, value in scores.items()]
+    rows = [
+        (short_name(name), f"{100 * value:.2f}", f"{100 * (value - scores[REFINED]):+.2f}")
+        for name, value in scores.items()
+    ]
     title = f"{told['images']} photos, {told['images_without_truth']} without truth"
     out.print(table(title, ["labels", "mIoU, %", "against refined"], rows))
     if page is not None:

@@ -65,7 +65,7 @@ def test_what_the_ui_shows_and_plots(home: Home, tmp_path: Path) -> None:
     assert "| cat |  |" in told["by_class"]
     for name in ("best", "worst"):
         assert told[name].startswith("![ten ")
-        assert 2_000 < len(told[name]) < 160_000
+        assert 2_000 < len(told[name]) < 260_000
     assert "Ten worst" in (tmp_path / "page" / "index.html").read_text()
 
 
