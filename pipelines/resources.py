@@ -78,7 +78,7 @@ class PromptingResource(dg.ConfigurableResource[Prompting]):
 class ClassesResource(dg.ConfigurableResource[ClassRequest]):
     """How classes are found from tags; the launchpad, schedules and sensors may change it in the run's config."""
 
-    preset: str = Field(default=DEFAULT_CLASS_PRESET, description="small or demo (ops/sepl/class_settings.py)")
+    preset: str = Field(default=DEFAULT_CLASS_PRESET, description="small, few or demo (ops/sepl/class_settings.py)")
     settings: dict[str, Any] = Field(default_factory=dict, description="what differs, as {sepl: {rule: or}}")
     overrides: list[str] = Field(default_factory=list, description="single values, such as sepl=code")
     shards: list[str] = Field(default_factory=list, description="to learn from; empty takes all")

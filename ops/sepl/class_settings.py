@@ -142,7 +142,21 @@ def _demo() -> ClassSettings:
     )
 
 
-CLASS_PRESETS = {"small": ClassSettings(), "demo": _demo()}
+def _few() -> ClassSettings:
+    """For a few hundred photos, which a body that knows ImageNet is better left alone by (docs/classes.md)."""
+    standard = ClassSettings()
+    training = standard.classifier.training or RunSettings()
+    optimiser = training.optimiser.model_copy(update={"learning_rate": 3e-4, "warmup_steps": 0})
+    shorter = training.model_copy(update={"optimiser": optimiser, "steps": 10, "checkpoint_every": 10, "log_every": 5})
+    return standard.model_copy(
+        update={
+            "classifier": standard.classifier.model_copy(update={"frozen": True, "training": shorter}),
+            "cams": standard.cams.model_copy(update={"size": 320, "scales": (1.0, 1.5)}),
+        }
+    )
+
+
+CLASS_PRESETS = {"small": ClassSettings(), "few": _few(), "demo": _demo()}
 
 
 def resolve_classes(

@@ -31,7 +31,7 @@ def tags(
 @app.command(rich_help_panel=PANEL)
 def classes(
     shards: Annotated[list[str] | None, typer.Option(help="Labelled shards, between commas; all by default.")] = None,
-    preset: Annotated[str, typer.Option(help="Settings to start from: small or demo.")] = "small",
+    preset: Annotated[str, typer.Option(help="Settings to start from: small, few or demo.")] = "small",
     config: ConfigFile = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="One setting: sepl=code, masks=sam.json.")
