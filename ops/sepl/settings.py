@@ -8,7 +8,7 @@ class best, none within another (ops/sepl/cover.py). Their thresholds were chose
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -54,4 +54,4 @@ SEPL_PRESETS = {
     "parts": SeplSettings(fallback="if_empty", mask_share=0.7, class_share=0.05),
     "cover": SeplSettings(rule="cover", fallback="if_empty", conflict="mask", mask_share=0.3, class_share=0.02),
 }
-DEFAULT_SEPL_PRESET = "paper"
+DEFAULT_SEPL_PRESET: Final = "paper"

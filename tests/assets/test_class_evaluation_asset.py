@@ -1,6 +1,7 @@
 """The asset that scores label maps: what it tells the UI, its history, and true labels that are not there."""
 
 from pathlib import Path
+from typing import get_args
 
 import dagster as dg
 import numpy as np
@@ -11,6 +12,7 @@ from ops.sepl.settings import SEPL_PRESETS
 from ops.sepl.tag_stage import publish_tags
 from pipelines.classes import score_classes
 from pipelines.definitions import defs
+from pipelines.resources import ClassEvaluationResource
 from pipelines.runner import ShardRun
 from stores.home import Home
 from stores.label_map_store import LabelledImage, LabelShardWriter
@@ -110,3 +112,7 @@ def test_it_follows_every_stage() -> None:
     node = defs.resolve_asset_graph().get(dg.AssetKey("class_evaluation"))
     stages = {"image_tags", "cam_labels", "sepl_labels", "semantic_labels"}
     assert {key.to_user_string() for key in node.parent_keys} == stages
+
+
+def test_photos_can_be_ranked_by_every_preset() -> None:
+    assert get_args(ClassEvaluationResource.model_fields["shown"].annotation) == tuple(SEPL_PRESETS)
