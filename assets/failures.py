@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from models.weights import WeightsUnavailable
+from ops.confusion import MismatchedLabels
 from ops.ground_truth import DatasetError
 from ops.label_shards import UnfitLabels
 from ops.metrics import MismatchedImages
@@ -16,6 +17,7 @@ from ops.training import ForeignCheckpoint
 from ops.training_launcher import NotEnoughWorkers
 from ops.training_source import UnfitSource
 from stores.annotations import BadAnnotations
+from stores.label_maps import BadLabelMap
 from stores.tags import BadTags
 from stores.versions import NoVersion
 
@@ -28,8 +30,10 @@ _EXPLAINED = (
     UnfitSource,
     DatasetError,
     MismatchedImages,
+    MismatchedLabels,
     BadTags,
     BadAnnotations,
+    BadLabelMap,
     MissingLibrary,
     NoVersion,
     SettingsError,

@@ -12,5 +12,6 @@ EVALUATION = "evaluation"
 PROMPT_EVALUATION = "prompt_evaluation"
 DATA_ENGINE = "data_engine"
 CLASSES = "classes"
+CLASS_EVALUATION = "class_evaluation"
 GPU_POOL = "gpu"
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)

@@ -1,15 +1,15 @@
-"""From tags to class masks in this process: classifier, pseudo-labels, repair, segmentation."""
+"""From tags to class masks in this process: classifier, pseudo-labels, repair, segmentation, evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
 from pipelines.rounds import BY_SHARD, ONCE, run_jobs
-from pipelines.runner import LabelRequest, ShardRun
+from pipelines.runner import LabelRequest, ShardRun, running
 
 _LABELS = (("train_classifier", ONCE), ("label_classes", BY_SHARD))
 _SEMANTIC = (("train_semantic", ONCE), ("predict_classes", BY_SHARD))
@@ -42,3 +42,9 @@ def find_classes(
     steps = [*_LABELS, *(_SEMANTIC if semantic else ())]
     resources = {"classes": request.config_for(learn_from or shards)}
     yield from run_jobs(instance, shards, resources, steps)
+
+
+def score_classes(instance: dg.DagsterInstance, config: Mapping[str, Any]) -> ShardRun:
+    """Evaluate label maps; `config` is that of `ClassEvaluationResource`."""
+    with running(instance, keep_cluster=False) as runner:
+        return runner.run("evaluate_classes", {"class_evaluating": config})

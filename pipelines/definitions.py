@@ -17,6 +17,7 @@ from assets.checks import (
     unsam_plus_masks_checks,
 )
 from assets.class_checks import cam_labels_checks, semantic_labels_checks, sepl_labels_checks
+from assets.class_evaluation import class_evaluation
 from assets.data_engine import corrected_masks, engine_labels, proposals
 from assets.dino_features import dino_features
 from assets.evaluation import dataset_names, evaluation_on
@@ -47,6 +48,7 @@ from pipelines.io_managers import version_io_manager
 from pipelines.jobs import JOBS
 from pipelines.resources import (
     ClassesResource,
+    ClassEvaluationResource,
     EngineResource,
     EvaluationResource,
     FanoutResource,
@@ -72,6 +74,7 @@ CLASSES: list[dg.AssetSpec | dg.AssetsDefinition] = [
     sepl_labels,
     semantic_model,
     semantic_labels,
+    class_evaluation,
 ]
 CHECKS = [
     shard_manifest_checks,
@@ -98,6 +101,7 @@ RESOURCES = {
     "prompt_evaluating": PromptEvaluationResource(),
     "engine": EngineResource(),
     "classes": ClassesResource(),
+    "class_evaluating": ClassEvaluationResource(),
     "evaluating": EvaluationResource(),
     "fanout": FanoutResource(),
     "alerts": alerts_from_environment(),

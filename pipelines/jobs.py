@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.partitions import EVALUATION, GROUP, PROMPT_EVALUATION
+from assets.partitions import CLASS_EVALUATION, EVALUATION, GROUP, PROMPT_EVALUATION
 
 label_shards = dg.define_asset_job(
     "label_shards",
@@ -142,6 +142,12 @@ predict_classes = dg.define_asset_job(
     description="What the segmentation network says of a shard.",
 )
 
+evaluate_classes = dg.define_asset_job(
+    "evaluate_classes",
+    selection=dg.AssetSelection.groups(CLASS_EVALUATION),
+    description="Label maps of every stage against true ones.",
+)
+
 JOBS = [
     label_shards,
     train_round1,
@@ -166,4 +172,5 @@ JOBS = [
     label_classes,
     train_semantic,
     predict_classes,
+    evaluate_classes,
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
@@ -18,6 +18,8 @@ from ops.prompt_evaluation.request import PromptEvaluationRequest
 from ops.prompt_evaluation.settings import PromptEvaluationSettings
 from ops.promptable.request import DEFAULT_PROMPTABLE_PRESET, Prompting, resolve_prompting
 from ops.sepl.class_settings import DEFAULT_CLASS_PRESET, ClassRequest, resolve_classes
+from ops.sepl.evaluation_request import ClassEvaluationRequest
+from ops.sepl.settings import DEFAULT_SEPL_PRESET
 from stores.home import Home
 
 
@@ -76,7 +78,7 @@ class PromptingResource(dg.ConfigurableResource[Prompting]):
 class ClassesResource(dg.ConfigurableResource[ClassRequest]):
     """How classes are found from tags; the launchpad, schedules and sensors may change it in the run's config."""
 
-    preset: str = Field(default=DEFAULT_CLASS_PRESET, description="small or demo (ops/sepl/class_settings.py)")
+    preset: str = Field(default=DEFAULT_CLASS_PRESET, description="small, few or demo (ops/sepl/class_settings.py)")
     settings: dict[str, Any] = Field(default_factory=dict, description="what differs, as {sepl: {rule: or}}")
     overrides: list[str] = Field(default_factory=list, description="single values, such as sepl=code")
     shards: list[str] = Field(default_factory=list, description="to learn from; empty takes all")
@@ -119,6 +121,25 @@ class PromptEvaluationResource(dg.ConfigurableResource[PromptEvaluationRequest])
     def create_resource(self, context: dg.InitResourceContext) -> PromptEvaluationRequest:
         settings = validated(self.settings, PromptEvaluationSettings)
         return PromptEvaluationRequest(self.file, self.limit or None, tuple(self.models), settings)
+
+
+class ClassEvaluationResource(dg.ConfigurableResource[ClassEvaluationRequest]):
+    """True labels, and which masks are compared on them; the launchpad may change it in the run's config."""
+
+    truth: str = Field(default="", description="COCO annotations, or a folder of label maps NAME.png")
+    shards: list[str] = Field(default_factory=list, description="to score; empty takes all")
+    masks: list[str] = Field(
+        default_factory=lambda: ["hierarchical_masks"], description="assets or files", min_length=1
+    )
+    most_masks: int = Field(default=0, ge=0, description="the best so many masks of a photo; 0 takes all")
+    shown: Literal["paper", "code", "repair", "parts", "cover"] = Field(
+        default=DEFAULT_SEPL_PRESET, description="preset by which photos are ranked"
+    )
+    page: str = Field(default="", description="folder for a page with pictures; empty writes none")
+
+    def create_resource(self, context: dg.InitResourceContext) -> ClassEvaluationRequest:
+        shards, masks = tuple(self.shards), tuple(self.masks)
+        return ClassEvaluationRequest(self.truth, shards, masks, self.most_masks or None, self.shown, self.page)
 
 
 class FanoutResource(dg.ConfigurableResource[Fanout]):

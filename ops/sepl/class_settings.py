@@ -91,6 +91,9 @@ class ClassSettings(Section):
 
     classifier: ClassifierSettings = ClassifierSettings()
     cams: CamSettings = CamSettings()
+    repaired: Literal["refined", "activations"] = Field(
+        "refined", description="labels that SEPL begins with: after walk and CRF, or from the activations alone"
+    )
     sepl: SeplSettings = SEPL_PRESETS["paper"]
     masks: str = Field(
         "hierarchical_masks", description="asset of masks, or a COCO file, or a folder of SA-1B JSON or of PNGs"
@@ -139,7 +142,21 @@ def _demo() -> ClassSettings:
     )
 
 
-CLASS_PRESETS = {"small": ClassSettings(), "demo": _demo()}
+def _few() -> ClassSettings:
+    """For a few hundred photos, which a body that knows ImageNet is better left alone by (docs/classes.md)."""
+    standard = ClassSettings()
+    training = standard.classifier.training or RunSettings()
+    optimiser = training.optimiser.model_copy(update={"learning_rate": 3e-4, "warmup_steps": 0})
+    shorter = training.model_copy(update={"optimiser": optimiser, "steps": 10, "checkpoint_every": 10, "log_every": 5})
+    return standard.model_copy(
+        update={
+            "classifier": standard.classifier.model_copy(update={"frozen": True, "training": shorter}),
+            "cams": standard.cams.model_copy(update={"size": 320, "scales": (1.0, 1.5)}),
+        }
+    )
+
+
+CLASS_PRESETS = {"small": ClassSettings(), "few": _few(), "demo": _demo()}
 
 
 def resolve_classes(

@@ -22,6 +22,7 @@ from stores.tags import COCO_NAMES_OF_VOC
 from stores.versions import NoVersion
 
 BEFORE, REFINED, SEMANTIC = "activations", "refined", "segmentation"
+OTHER_STAGES = {"as published": "sepl_labels", SEMANTIC: "semantic_labels"}
 Truth = Mapping[str, Callable[[], np.ndarray]]
 
 
@@ -48,6 +49,7 @@ class ClassEvaluation:
         confusions: by stage; repairs are called by preset and masks.
         shown: the repair by which images are ranked.
         missing: photos without a true label map.
+        versions: by stage and shard, what was scored; a file of masks is its own version.
     """
 
     labels: tuple[str, ...]
@@ -55,6 +57,7 @@ class ClassEvaluation:
     images: list[ImageScore] = field(default_factory=list)
     shown: str = ""
     missing: list[str] = field(default_factory=list)
+    versions: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def mean_ious(self) -> dict[str, float]:
         """mIoU in [0, 1] by stage."""
@@ -70,7 +73,9 @@ def evaluate_shards(
     most_masks: int | None = None,
     shown: str = "paper",
 ) -> ClassEvaluation:
-    """Score pseudo-labels, their repair by every preset with every source of masks, and the network where it is there.
+    """Score pseudo-labels and their repair by every preset with every source of masks.
+
+    What `sepl_labels` and the segmentation network say is scored too where it is there for all shards.
 
     Args:
         truth: how to read the true labels, by file name without its ending.
@@ -83,9 +88,10 @@ def evaluate_shards(
         NoVersion: a shard has no pseudo-labels, or no masks of that asset.
         MismatchedLabels: a true label map does not fit its photo or the labels, or there is none at all.
     """
-    result = ClassEvaluation(labels, shown=f"{shown}, {masks[0]}")
+    result = ClassEvaluation(labels, shown=_repair(shown, masks[0]))
+    others = _in_all_shards(home, shards)
     for shard in shards:
-        cams, semantic = open_labels(home, "cam_labels", shard), _optional(home, "semantic_labels", shard)
+        cams = open_labels(home, "cam_labels", shard)
         sources = {name: masks_of(home, shard, name) for name in masks}
         for key in cams.keys:
             name = PurePosixPath(key).stem
@@ -95,9 +101,17 @@ def evaluate_shards(
             true, before = truth[name](), cams.layer(key, "labels")
             layers = {BEFORE: cams.layer(key, "cam"), REFINED: before}
             layers |= dict(repairs(before, sources, key, len(labels), most_masks))
-            if semantic is not None and key in semantic:
-                layers[SEMANTIC] = semantic.layer(key, "labels")
+            layers |= {stage: own[shard].layer(key, "labels") for stage, own in others.items() if key in own[shard]}
             _add(result, shard, key, true, layers)
+        versions = dict.fromkeys((BEFORE, REFINED), cams.version)
+        versions |= {
+            _repair(preset, name): own.stored.version if own.stored else name
+            for name, own in sources.items()
+            for preset in SEPL_PRESETS
+        }
+        versions |= {stage: own[shard].version for stage, own in others.items()}
+        for stage, version in versions.items():
+            result.versions.setdefault(stage, {})[shard] = version
     if not result.images:
         raise MismatchedLabels("no photo has a true label map: are the names the same?")
     return result
@@ -110,7 +124,13 @@ def repairs(
     for source, reader in sources.items():
         own = reader.of(key, labels.shape, most_masks)
         for preset, settings in SEPL_PRESETS.items():
-            yield f"{preset}, {source}", relabel(labels, own, classes, settings).labels
+            yield _repair(preset, source), relabel(labels, own, classes, settings).labels
+
+
+def short_name(stage: str) -> str:
+    """A stage for tables: of a file of masks its name without the folders."""
+    preset, comma, source = stage.partition(", ")
+    return f"{preset}{comma}{PurePosixPath(source).name}"
 
 
 def open_truth(place: Location, labels: tuple[str, ...]) -> Truth:
@@ -175,11 +195,23 @@ def _category_numbers(place: Location, labels: tuple[str, ...]) -> dict[int, int
     return known
 
 
-def _optional(home: Home, asset: str, shard: str) -> LabelShardReader | None:
+def optional_labels(home: Home, asset: str, shard: str) -> LabelShardReader | None:
+    """Label maps of a shard; None where there are none."""
     try:
         return open_labels(home, asset, shard)
     except NoVersion:
         return None
+
+
+def _in_all_shards(home: Home, shards: Sequence[str]) -> dict[str, dict[str, LabelShardReader]]:
+    """Label maps by stage and shard, of the stages that every shard has."""
+    found = {stage: {s: optional_labels(home, asset, s) for s in shards} for stage, asset in OTHER_STAGES.items()}
+    kept = {stage: {s: reader for s, reader in own.items() if reader is not None} for stage, own in found.items()}
+    return {stage: own for stage, own in kept.items() if len(own) == len(shards)}
+
+
+def _repair(preset: str, source: str) -> str:
+    return f"{preset}, {source}"
 
 
 def _add(result: ClassEvaluation, shard: str, key: str, truth: np.ndarray, layers: Mapping[str, np.ndarray]) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from models.semantic import SemanticModel
 
 CAM_LAYERS, CAM_COUNTS = ("labels", "cam", "heat"), ("empty",)
+LAYER_OF = {"refined": "labels", "activations": "cam"}
 SEPL_LAYERS, SEPL_COUNTS = ("labels",), ("masks", "chosen", "bare", "vanished")
 PREDICTED_LAYERS: tuple[str, ...] = ("labels",)
 
@@ -85,7 +86,7 @@ def sepl_provenance(
         "asset": "sepl_labels",
         "code": code_version,
         "inputs": inputs,
-        "settings": settings.model_dump(mode="json", include={"sepl", "masks", "most_masks"}),
+        "settings": settings.model_dump(mode="json", include={"sepl", "masks", "most_masks", "repaired"}),
         "forced": forced,
     }
 
@@ -111,7 +112,7 @@ def sepl_shard(
     versions = home.versions_of("sepl_labels", shard)
     writer = LabelShardWriter(versions, version_of(provenance), cams.keys, SEPL_LAYERS, SEPL_COUNTS)
     masks = masks_of(home, shard, settings.masks, provenance["inputs"].get(settings.masks))
-    worker = SeplWorker(cams, masks, settings.sepl, classes, settings.most_masks)
+    worker = SeplWorker(cams, masks, settings.sepl, classes, settings.most_masks, LAYER_OF[settings.repaired])
     return run_stage(writer, provenance, worker, pool, f"class masks of {shard}", log)
 
 
@@ -198,19 +199,20 @@ class ShardMasks:
 
 @dataclass(frozen=True)
 class SeplWorker:
-    """Makes a worker that turns the key of an image into its repaired labels."""
+    """Makes a worker that turns the key of an image into its repaired labels; `layer` of `cams` is what it repairs."""
 
     cams: LabelShardReader
     masks: ShardMasks
     settings: SeplSettings
     classes: int
     most_masks: int | None
+    layer: str = "labels"
 
     def __call__(self) -> Callable[[str], Made]:
         def worker(key: str) -> Made:
             watch = Stopwatch()
             with watch.phase("read"):
-                labels = self.cams.layer(key, "labels")
+                labels = self.cams.layer(key, self.layer)
             try:
                 with watch.phase("read"):
                     masks = self.masks.of(key, labels.shape, self.most_masks)

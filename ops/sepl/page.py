@@ -5,32 +5,29 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from ops.pictures import jpeg_under
-from ops.sepl.evaluation import BEFORE, REFINED, ClassEvaluation, ImageScore, Truth, repairs
-from ops.sepl.label_stages import masks_of
-from ops.sepl.pictures import panel
+from ops.sepl.evaluation import REFINED, ClassEvaluation, ImageScore, short_name
+from ops.sepl.panels import Panels, extremes
 from ops.settings import LimitSettings
-from ops.stage_workers import read_image
 from stores.home import Home
 from stores.label_map_store import open_labels
 from stores.label_maps import voc_palette
-from stores.manifests import source_of
 
-_EXTREMES = 10
 _SIDE = 200
 _BYTES = 400_000
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 1500px; margin: 2rem auto; padding: 0 1rem; }
+body { max-width: 1700px; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; } td, th { padding: .25rem .8rem; text-align: right; }
 td:first-child, th:first-child { text-align: left; } tr:nth-child(even) { background: #8881; }
-figure { margin: 1.2rem 0; overflow-x: auto; } figure img { display: block; max-width: none; }
-figcaption { font-size: .9rem; } .head { display: flex; gap: 6px; font-size: .8rem; font-weight: 600; }
-.head span { width: 200px; flex: none; }
+figure { margin: 1.2rem 0; } figure img { display: block; width: 100%; }
+figcaption { font-size: .9rem; } .head { display: flex; gap: .35%; font-size: .8rem; font-weight: 600; }
+.head span { flex: 1 1 0; overflow: hidden; }
+.first { font-weight: 700; } .wide { overflow-x: auto; }
 .key span { display: inline-block; padding: 0 .5rem; margin: 2px; color: #fff; }
 .up { color: #1a8f3c; } .down { color: #c62828; }
 """
@@ -42,29 +39,21 @@ rule that asks for Os and Op together (<code>paper</code>) holds against it.</li
 the object and its surroundings.</li></ul>"""
 
 
-def write_page(
-    folder: Path,
-    home: Home,
-    result: ClassEvaluation,
-    truth: Truth,
-    source: str,
-    most_masks: int | None,
-    limits: LimitSettings,
-    credits: Mapping[str, str],
-) -> Path:
+def write_page(folder: Path, result: ClassEvaluation, panels: Panels, credits: Mapping[str, str]) -> Path:
     """Write `index.html` and its pictures; returns the page.
 
     Args:
-        source: of the masks whose repairs are shown.
+        panels: of the photos that were scored.
         credits: line under a photo, by key.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    ranked = sorted(result.images, key=lambda image: image.change)
-    worst, best = ranked[:_EXTREMES], ranked[::-1][:_EXTREMES]
-    panels = _Panels(folder, home, result.labels, source, most_masks, limits, truth)
+    best, worst = extremes(result)
+    figures = _Figures(folder, panels)
     shown = {
         name: [
-            panels.figure(f"{name}-{number:02}.jpg", image.shard, image.key, _change(image, credits.get(image.key, "")))
+            figures.figure(
+                f"{name}-{number:02}.jpg", image.shard, image.key, _change(image, credits.get(image.key, ""))
+            )
             for number, image in enumerate(images)
         ]
         for name, images in {"best": best, "worst": worst}.items()
@@ -96,45 +85,27 @@ def write_gallery(
 ) -> Path:
     """As `write_page` for photos without a true label map: every photo of the shards; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    panels = _Panels(folder, home, labels, source, None, limits)
+    figures = _Figures(folder, Panels(home, labels, source, None, limits))
     photos = [(shard, key) for shard in shards for key in open_labels(home, "cam_labels", shard).keys]
-    figures = [
-        panels.figure(f"photo-{number:03}.jpg", shard, key, html.escape(credits.get(key, "")))
+    shown = [
+        figures.figure(f"photo-{number:03}.jpg", shard, key, html.escape(credits.get(key, "")))
         for number, (shard, key) in enumerate(photos)
     ]
     lead = "<p>A person said which classes each photo shows, and nothing about where.</p>"
-    return _write(folder, ["<h1>From tags to class masks</h1>", lead, _key(labels), *figures, _FAILURES])
+    return _write(folder, ["<h1>From tags to class masks</h1>", lead, _key(labels), *shown, _FAILURES])
 
 
 @dataclass(frozen=True)
-class _Panels:
-    """Writes the pictures of a page, and the figures around them.
-
-    Attributes:
-        source: masks whose repairs are shown, the best `most_masks` of them.
-        truth: None where it is not known.
-    """
+class _Figures:
+    """Writes the pictures of a page into its folder, and the HTML around them."""
 
     folder: Path
-    home: Home
-    labels: tuple[str, ...]
-    source: str
-    most_masks: int | None
-    limits: LimitSettings
-    truth: Truth | None = None
+    panels: Panels
 
     def figure(self, file: str, shard: str, key: str, caption: str) -> str:
         """Photo, activations, labels before and by each preset, and the truth; `caption` is HTML."""
-        photo = read_image(source_of(self.home, shard).open(), key, self.limits)
-        cams = open_labels(self.home, "cam_labels", shard)
-        before = cams.layer(key, "labels")
-        masks = {self.source: masks_of(self.home, shard, self.source)}
-        layers = {BEFORE: cams.layer(key, "cam"), REFINED: before}
-        layers |= dict(repairs(before, masks, key, len(self.labels), self.most_masks))
-        if self.truth is not None:
-            layers["truth"] = self.truth[PurePosixPath(key).stem]()
-        (self.folder / file).write_bytes(jpeg_under(panel(photo, cams.layer(key, "heat"), layers, _SIDE), _BYTES))
-        names = ["photo", "activation", *(name.partition(",")[0] for name in layers)]
+        names, picture = self.panels.draw(shard, key, _SIDE)
+        (self.folder / file).write_bytes(jpeg_under(picture, _BYTES))
         head = "".join(f"<span>{html.escape(name)}</span>" for name in names)
         return (
             f"<figure><div class=head>{head}</div><img loading=lazy src='{file}' alt='{html.escape(key)}'>"
@@ -158,9 +129,13 @@ def _write(folder: Path, body: Sequence[str]) -> Path:
 
 
 def _stage_table(result: ClassEvaluation) -> str:
-    refined = result.confusions[REFINED].mean_iou()
-    rows = [(name, f"{value:.1%}", f"{100 * (value - refined):+.1f}") for name, value in result.mean_ious().items()]
-    return _table(("stage", "mIoU", "against refined"), rows)
+    scores = result.mean_ious()
+    best = max(scores, key=lambda stage: scores[stage])
+    rows = [
+        (short_name(stage), f"{value:.1%}", f"{100 * (value - scores[REFINED]):+.1f}")
+        for stage, value in scores.items()
+    ]
+    return _table(("stage", "mIoU", "against refined"), rows, list(scores).index(best))
 
 
 def _class_table(result: ClassEvaluation) -> str:
@@ -169,13 +144,15 @@ def _class_table(result: ClassEvaluation) -> str:
         (label, *("-" if np.isnan(own[index]) else f"{own[index]:.1%}" for own in ious))
         for index, label in enumerate(result.labels)
     ]
-    return _table(("class", *result.confusions), rows)
+    return _table(("class", *map(short_name, result.confusions)), rows)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], first: int | None = None) -> str:
+    """A table; row `first` stands out."""
     cells = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
     top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    return f"<table><tr>{top}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+    body = "".join(f"<tr{' class=first' if index == first else ''}>{row}</tr>" for index, row in enumerate(cells))
+    return f"<div class=wide><table><tr>{top}</tr>{body}</table></div>"
 
 
 def _key(labels: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from ops.pictures import contact_sheet, resized
 from ops.settings import LimitSettings
@@ -16,6 +16,7 @@ from stores.shards import ShardSource
 
 TILE = 224
 _SHOWN = 4
+_GAP = 6
 _TINT = 0.65
 
 
@@ -47,7 +48,18 @@ def panel(image: np.ndarray, heat: np.ndarray | None, layers: Mapping[str, np.nd
     """Photo, heat and label maps beside each other, (h, w, 3) uint8."""
     pictures = [resized(image, side), *([] if heat is None else [heat_over(image, heat, side)])]
     pictures += [labels_over(image, labels, side) for labels in layers.values()]
-    return contact_sheet(pictures, columns=len(pictures), tile=side)
+    return contact_sheet(pictures, columns=len(pictures), tile=side, gap=_GAP)
+
+
+def captioned(picture: np.ndarray, words: Mapping[int, str], side: int) -> np.ndarray:
+    """A row of tiles (h, w, 3) uint8 with words in the top left corner of some; `words` by the number of the tile."""
+    drawn = Image.fromarray(picture)
+    pen = ImageDraw.Draw(drawn)
+    for number, text in words.items():
+        place = (number * (side + _GAP) + 3, 2)
+        pen.rectangle(pen.textbbox(place, text), fill="white")
+        pen.text(place, text, fill="black")
+    return np.asarray(drawn)
 
 
 def label_sheet(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ops.sepl.cover import as_tree, best_cover, worth
 from ops.sepl.runs import MaskRuns
 from ops.sepl.settings import SeplSettings
 from stores.masks import MaskSet
@@ -56,9 +57,17 @@ def relabel(labels: np.ndarray, masks: MaskSet, classes: int, settings: SeplSett
         UnfitLabelMap: other sizes, another type, or a label that is no class.
     """
     pixels = check_labels(labels, masks.size, classes)
+    if settings.rule == "cover":
+        masks = as_tree(masks)
     runs = MaskRuns.of(masks)
-    overlaps = runs.overlaps(labels, classes)
-    selection = select(overlaps, runs.areas(), pixels, settings)
+    areas, overlaps = runs.areas(), runs.overlaps(labels, classes)
+    selection = select(overlaps, areas, pixels, settings)
+    if settings.rule == "cover":
+        worths = worth(overlaps, areas, pixels, settings.mask_share, settings.class_share)
+        own = worths[np.arange(len(masks)), selection.classes]
+        selection = replace(
+            selection, classes=selection.classes * best_cover(own, selection.classes, masks).astype(np.uint8)
+        )
     repaired = _combined(labels, runs, selection, settings)
     if settings.keep_ignored:
         repaired[(labels == IGNORE) & (repaired == BACKGROUND)] = IGNORE
@@ -102,7 +111,10 @@ def select(overlaps: np.ndarray, areas: np.ndarray, pixels: np.ndarray, settings
     class_shares = overlaps / np.maximum(pixels, 1)
     covers = class_shares >= settings.class_share if settings.inclusive else class_shares > settings.class_share
     inside = mask_shares > settings.mask_share
-    passes = inside & covers if settings.rule == "and" else inside | covers
+    if settings.rule == "cover":
+        passes = worth(overlaps, areas, pixels, settings.mask_share, settings.class_share) > 0
+    else:
+        passes = inside & covers if settings.rule == "and" else inside | covers
     passes &= (pixels > 0) & (overlaps > 0)
     passes[:, BACKGROUND] = False
     if settings.assignment == "first_pass":

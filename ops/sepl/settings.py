@@ -1,12 +1,14 @@
 """Knobs of mask assignment and selection, and the presets; light to import.
 
-`parts` is ours, for masks at every granularity: many small masks that surely lie inside a class, and nothing of the
-activations that no mask confirms. Its two thresholds were chosen on COCO's training photos (docs/classes.md).
+`parts` and `cover` are ours, for masks at every granularity. `parts`: many small masks that surely lie inside a class,
+and nothing of the activations that no mask confirms. `cover`: of each branch of the masks' tree those that explain the
+class best, none within another (ops/sepl/cover.py). Their thresholds were chosen on COCO's training photos
+(docs/classes.md).
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -22,7 +24,9 @@ class SeplSettings(Section):
     assignment: Literal["max_overlap", "first_pass"] = Field(
         "max_overlap", description="the class of largest |S∩P_k|, or the first in index order that passes the test"
     )
-    rule: Literal["and", "or"] = Field("and", description="whether both tests must pass, or one")
+    rule: Literal["and", "or", "cover"] = Field(
+        "and", description="whether both tests must pass, or one; cover: the best masks of which none contains another"
+    )
     fallback: Literal["union", "uncovered", "if_empty"] = Field(
         "union",
         description="pixels of P_k that stay: all; those under no mask that is still free; all if no mask is chosen",
@@ -30,8 +34,8 @@ class SeplSettings(Section):
     conflict: Literal["label", "mask", "later_class"] = Field(
         "label", description="what wins a pixel: its own label, the mask of larger Os then Op, or the later class"
     )
-    mask_share: float = Field(0.5, ge=0, le=1, description="t1: Os must be larger")
-    class_share: float = Field(0.85, ge=0, le=1, description="t2: Op must be larger")
+    mask_share: float = Field(0.5, ge=0, le=1, description="t1: Os must be larger; cover: price of a pixel")
+    class_share: float = Field(0.85, ge=0, le=1, description="t2: Op must be larger; cover: cost of a mask")
     inclusive: bool = Field(False, description="Op may also be equal to t2")
     keep_ignored: bool = Field(True, description="255 stays where no mask covers it; else it becomes background")
 
@@ -48,5 +52,6 @@ SEPL_PRESETS = {
     ),
     "repair": SeplSettings(rule="or", conflict="mask"),
     "parts": SeplSettings(fallback="if_empty", mask_share=0.7, class_share=0.05),
+    "cover": SeplSettings(rule="cover", fallback="if_empty", conflict="mask", mask_share=0.3, class_share=0.02),
 }
-DEFAULT_SEPL_PRESET = "paper"
+DEFAULT_SEPL_PRESET: Final = "paper"

@@ -9,12 +9,14 @@ import pytest
 
 from ops.confusion import MismatchedLabels
 from ops.sample_photos import SAMPLE_PHOTOS
+from ops.sepl.class_settings import ClassSettings
 from ops.sepl.evaluation import BEFORE, REFINED, SEMANTIC, evaluate_shards, open_truth
 from ops.sepl.label_checks import check_labels
-from ops.sepl.label_stages import SeplWorker, masks_of
+from ops.sepl.label_stages import LAYER_OF, SeplWorker, masks_of, sepl_provenance
 from ops.sepl.page import write_gallery, write_page
+from ops.sepl.panels import Panels
 from ops.sepl.sample_tags import sample_tags
-from ops.sepl.settings import SEPL_PRESETS
+from ops.sepl.settings import SEPL_PRESETS, SeplSettings
 from ops.settings import LimitSettings
 from stores.annotations import BadAnnotations
 from stores.coco import write_coco
@@ -132,6 +134,21 @@ def test_repair_with_masks_of_a_file(shard: tuple[Home, str], tmp_path: Path) ->
     assert (filled.layers["labels"] == 1).all()
 
 
+def test_repair_of_the_activations_alone(shard: tuple[Home, str]) -> None:
+    home, key = shard
+    masks, settings = masks_of(home, key, "hierarchical_masks"), SeplSettings(mask_share=1.0)
+    writer = LabelShardWriter(home.versions_of("cam_labels", key), "v2", ["photo0.jpg"], ("labels", "cam", "heat"))
+    maps = {name: np.full(SHAPE, label, np.uint8) for label, name in enumerate(("cam", "labels", "heat"))}
+    writer.add("photo0.jpg", LabelledImage({name: maps[name] for name in writer.layers}))
+    writer.finish({})
+    cams = open_labels(home, "cam_labels", key)
+    for repaired, layer in LAYER_OF.items():
+        worker = SeplWorker(cams, masks, settings, len(LABELS), None, layer)()
+        np.testing.assert_array_equal(worker("photo0.jpg").content.layers["labels"], maps[layer])
+        provenance = sepl_provenance(home, "1", key, "v2", ClassSettings(repaired=repaired), None)
+        assert provenance["settings"]["repaired"] == repaired
+
+
 def test_masks_of_another_size_quarantine_their_image(shard: tuple[Home, str], tmp_path: Path) -> None:
     home, key = shard
     write_coco(str(tmp_path / "sam.json"), [("photo1.jpg", MaskSet.empty((5, 5)))])
@@ -145,7 +162,8 @@ def test_the_page_shows_every_stage(shard: tuple[Home, str], tmp_path: Path) -> 
     home, key = shard
     truth = {name: lambda: np.zeros(SHAPE, np.uint8) for name in ("photo0", "photo1")}
     result = evaluate_shards(home, [key], truth, LABELS, ["hierarchical_masks"])
-    page = write_page(tmp_path / "page", home, result, truth, "hierarchical_masks", None, LimitSettings(), {})
+    panels = Panels(home, LABELS, "hierarchical_masks", None, LimitSettings(), truth)
+    page = write_page(tmp_path / "page", result, panels, {})
     text = page.read_text()
     for shown in ("Ten best", "Ten worst", "tvmonitor", "repair, hierarchical_masks", "best-01.jpg", "How it fails"):
         assert shown in text

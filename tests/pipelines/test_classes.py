@@ -70,7 +70,7 @@ def test_from_tags_to_scores(unsam, home: Home, tmp_path: Path) -> None:
     [
         (("classes",), 2, "there are no tags; give some with: unsam tags FILE"),
         (("classes", "--shards", "nowhere"), 2, "not registered: nowhere"),
-        (("classes", "--preset", "huge"), 2, "unknown preset 'huge' of classes; there are small, demo"),
+        (("classes", "--preset", "huge"), 2, "unknown preset 'huge' of classes; there are small, few, demo"),
         (("classes", "--set", "sepl=mine"), 2, "unknown SEPL preset 'mine'"),
         (("classes", "--set", "cams.methode=cam"), 2, "unknown knob 'methode' in section cams, did you mean 'method'"),
         (("tags", "nothing.csv"), 2, "nothing.csv"),
