@@ -67,15 +67,7 @@ HUMAN = [sa1b_masks, plus_labels, unsam_plus_model, unsam_plus_masks]
 ABLATIONS = [union_labels, human_only_model, union_model, human_only_masks, union_masks]
 PROMPTABLE = [promptable_model, promptable_plus_model, auto_masks]
 ENGINE = [proposals, corrected_masks, engine_labels]
-CLASSES: list[dg.AssetSpec | dg.AssetsDefinition] = [
-    image_tags,
-    image_classifier,
-    cam_labels,
-    sepl_labels,
-    semantic_model,
-    semantic_labels,
-    class_evaluation,
-]
+CLASSES = [image_classifier, cam_labels, sepl_labels, semantic_model, semantic_labels]
 CHECKS = [
     shard_manifest_checks,
     dino_features_checks,
@@ -111,11 +103,11 @@ AUTOMATION = load_automation()
 
 defs = dg.Definitions(
     assets=[
-        *with_freshness([*LABELS, *ROUNDS, *HUMAN], AUTOMATION.freshness),
+        *with_freshness([*LABELS, *ROUNDS, *HUMAN, *PROMPTABLE, *CLASSES], AUTOMATION.freshness),
         *ABLATIONS,
-        *PROMPTABLE,
         *ENGINE,
-        *CLASSES,
+        image_tags,
+        class_evaluation,
         evaluation_on(dataset_names()),
         prompt_evaluation_on(dataset_names()),
     ],

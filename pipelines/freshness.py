@@ -20,5 +20,6 @@ def with_freshness(assets: Iterable[dg.AssetsDefinition], late: Lateness) -> lis
 
 
 def _policy(spec: dg.AssetSpec, late: Lateness) -> dg.FreshnessPolicy:
-    days = late.models_days if spec.key.path[-1].endswith("_model") else late.labels_days
+    is_model = spec.key.path[-1].endswith(("_model", "_classifier"))
+    days = late.models_days if is_model else late.labels_days
     return dg.FreshnessPolicy.time_window(fail_window=timedelta(days=days), warn_window=timedelta(days=days * _WARN_AT))

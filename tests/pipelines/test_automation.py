@@ -161,6 +161,7 @@ def test_labels_and_models_have_a_freshness_policy():
         if spec.freshness_policy is not None:
             days[spec.key.path[-1]] = spec.freshness_policy.fail_window.to_timedelta().days
     assert days.items() >= {"hierarchical_masks": 8, "round2_labels": 8, "round1_model": 15, "unsam_model": 15}.items()
+    assert days.items() >= {"auto_masks": 8, "promptable_model": 15, "sepl_labels": 8, "image_classifier": 15}.items()
 
 
 def test_an_evaluation_follows_each_training(tmp_path, environment):
