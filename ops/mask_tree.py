@@ -12,14 +12,17 @@ from stores.masks import NO_PARENT, MaskSet
 CONTAINED = 0.9  # the share of a mask that must lie inside its parent, as in the papers' coverage filter (spec 3.2)
 
 
-def build_tree(masks: MaskSet, contained: float = CONTAINED) -> MaskSet:
+def build_tree(masks: MaskSet, contained: float = CONTAINED, packed: PackedMasks | None = None) -> MaskSet:
     """The same masks, in the same order, with `parent`, `level` and `granularity` filled.
 
     A parent is the smallest mask that is larger and holds at least the share `contained` of the child's pixels. Of
     masks of one size the earlier counts as the larger; of parents of one size the later is taken. An empty mask is a
     root. Granularity is relative to the masks under the same root.
+
+    Args:
+        packed: the same masks, where a caller has packed them already.
     """
-    packed = PackedMasks.of(masks)
+    packed = packed or PackedMasks.of(masks)
     order = np.argsort(-packed.areas, kind="stable")
     parents = _parents(packed.words, packed.starts, packed.boxes, packed.areas, order, contained)
     levels = np.zeros(len(masks), np.int16)

@@ -40,6 +40,10 @@ class PackedMasks:
         areas = _areas(words, masks.offsets)
         return cls(words, masks.offsets[:-1] * 8, masks.boxes.astype(np.int64), areas)
 
+    def take(self, which: np.ndarray | slice) -> PackedMasks:
+        """Some of the masks; their pixels are not copied."""
+        return PackedMasks(self.words, self.starts[which], self.boxes[which], self.areas[which])
+
 
 @njit(cache=True, nogil=True)
 def share_at_least(needed, a_words, a_start, a_box, b_words, b_start, b_box):

@@ -24,10 +24,16 @@ def merge_plus_labels(human: MaskSet, unsupervised: MaskSet, most_iou: float | N
     Raises:
         ValueError: masks of images of different sizes, or a bound outside [0, 1].
     """
-    added = unsupervised if most_iou is None else unsupervised.take(apart_from(unsupervised, human, most_iou))
-    merged = concatenate([human, added])
-    kept = distinct(merged)
-    return build_tree(merged if len(kept) == len(merged) else merged.take(kept))
+    _check(human, unsupervised, most_iou)
+    together = concatenate([human, unsupervised])
+    packed = PackedMasks.of(together)
+    apart = _stay(packed.take(slice(len(human), None)), packed.take(slice(len(human))), most_iou)
+    kept = np.concatenate([np.arange(len(human)), len(human) + apart])
+    merged = together.take(kept)
+    unique = distinct(merged)
+    if len(unique) < len(merged):
+        merged, kept = merged.take(unique), kept[unique]
+    return build_tree(merged, packed=packed.take(kept))
 
 
 def apart_from(candidates: MaskSet, references: MaskSet, most_iou: float) -> np.ndarray:
@@ -38,13 +44,20 @@ def apart_from(candidates: MaskSet, references: MaskSet, most_iou: float) -> np.
     Raises:
         ValueError: as `merge_plus_labels`.
     """
-    if candidates.size != references.size:
-        raise ValueError(f"masks of images of different sizes, (H, W) {candidates.size} and {references.size}")
-    if not 0 <= most_iou <= 1:
+    _check(references, candidates, most_iou)
+    return _stay(PackedMasks.of(candidates), PackedMasks.of(references), most_iou)
+
+
+def _check(human: MaskSet, unsupervised: MaskSet, most_iou: float | None) -> None:
+    if unsupervised.size != human.size:
+        raise ValueError(f"masks of images of different sizes, (H, W) {unsupervised.size} and {human.size}")
+    if most_iou is not None and not 0 <= most_iou <= 1:
         raise ValueError(f"an IoU lies in [0, 1], the bound is {most_iou}")
-    if not len(candidates) or not len(references):
-        return np.arange(len(candidates))
-    a, b = PackedMasks.of(candidates), PackedMasks.of(references)
+
+
+def _stay(a: PackedMasks, b: PackedMasks, most_iou: float | None) -> np.ndarray:
+    if most_iou is None or not len(a.areas) or not len(b.areas):
+        return np.arange(len(a.areas))
     apart = _apart(a.words, a.starts, a.boxes, a.areas, b.words, b.starts, b.boxes, b.areas, most_iou)
     return np.flatnonzero(apart)
 
