@@ -58,10 +58,11 @@ def checks_in_one_line(failed: list[Any]) -> str:
 
 
 def error_in_one_line(error: Any) -> str:
-    """The message of the error below those that Dagster wraps around it."""
+    """The message of the error below those that Dagster wraps around it; one of a single word says what it is of."""
     while error.cause is not None and error.cls_name in _WRAPPERS:
         error = error.cause
-    return error.message.strip().splitlines()[0].partition(": ")[2] or str(error.cls_name)
+    message = error.message.strip().splitlines()[0].partition(": ")[2]
+    return message if " " in message else f"{error.cls_name}: {message}".rstrip(": ")
 
 
 def _events(

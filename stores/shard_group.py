@@ -193,16 +193,20 @@ class _StreamReader:
         return joined[begin : begin + stop - start]
 
     def _chunks(self, first: int, last: int) -> list[np.ndarray]:
-        missing = [index for index in range(first, last + 1) if index not in self._cache]
+        """Decoded chunks; threads share the cache, so that what is needed is held apart from it."""
+        wanted = range(first, last + 1)
+        found = {index: chunk for index in wanted if (chunk := self._cache.get(index)) is not None}
+        missing = [index for index in wanted if index not in found]
         if missing:
-            self._load(missing[0], missing[-1])
-        found = [self._cache[index] for index in range(first, last + 1)]
-        while len(self._cache) > _CACHED_CHUNKS:
-            self._cache.popitem(last=False)
-        return found
+            loaded = self._load(missing[0], missing[-1])
+            found |= loaded
+            self._cache.update(loaded)
+            while len(self._cache) > _CACHED_CHUNKS:
+                self._cache.popitem(last=False)
+        return [found[index] for index in wanted]
 
-    def _load(self, first: int, last: int) -> None:
-        size = self._chunk_rows
+    def _load(self, first: int, last: int) -> dict[int, np.ndarray]:
+        size, loaded = self._chunk_rows, {}
         block = np.asarray(self._array[first * size : (last + 1) * size])
         for index in range(first, last + 1):
             chunk = block[(index - first) * size : (index - first + 1) * size]
@@ -210,7 +214,8 @@ class _StreamReader:
                 name = f"chunk {index} of {self._place}/{self._array.basename}"
                 raise CorruptShard(f"{name} is missing or not what was written; materialise the shard again")
             chunk.flags.writeable = False
-            self._cache[index] = chunk
+            loaded[index] = chunk
+        return loaded
 
 
 def finish_writes() -> None:

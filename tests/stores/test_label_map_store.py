@@ -1,6 +1,7 @@
 """Label maps of a shard: what is written is read, and a killed writer's images are kept."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +64,21 @@ def test_a_second_writer_goes_on(home: Home) -> None:
 def test_other_content_is_refused(tmp_path: Path, wrong: LabelledImage) -> None:
     with pytest.raises(ValueError, match=r"labels of a\.jpg"):
         writer(Home(tmp_path), ["a.jpg"]).add("a.jpg", wrong)
+
+
+def test_threads_may_share_a_reader(tmp_path: Path) -> None:
+    """More chunks than stay decoded, read by the loader's threads at once."""
+    home = Home(str(tmp_path))
+    images = {f"{number}.jpg": image(number, (1500, 1000)) for number in range(14)}
+    shard = writer(home, list(images))
+    for key, content in images.items():
+        shard.add(key, content)
+    shard.finish({}, {})
+    reader = open_labels(home, "cam_labels", "s")
+
+    def read(seed: int) -> bool:
+        keys = np.random.default_rng(seed).choice(list(images), 40)
+        return all(np.array_equal(reader.layer(key, "labels"), images[key].layers["labels"]) for key in keys)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(read, range(4)))
