@@ -119,6 +119,14 @@ def failed_shards(instance: dg.DagsterInstance, states: Mapping[str, ShardStates
         shard = record.dagster_run.tags.get(PARTITION_TAG)
         if shard in unfinished and shard not in found:
             found[shard] = record
+    if not found:
+        return found
+    since = min(record.create_timestamp for record in found.values())
+    succeeded = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS], created_after=since)
+    for record in instance.get_run_records(succeeded, limit=_MOST_RECORDS):
+        shard = record.dagster_run.tags.get(PARTITION_TAG)
+        if shard in found and record.create_timestamp > found[shard].create_timestamp:
+            del found[shard]
     return found
 
 
