@@ -3,8 +3,9 @@ PYTHON ?= python3
 TOOLS := .tools
 VENV := .venv
 STAMP := $(VENV)/.installed
-# Two workers with a thread each: what two cores do best; a file stays on one worker, with its servers and its Ray.
-PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
+# Two workers with a thread each: what two cores do best; a file stays on one worker, with its servers and its Ray, and
+# files go out by name, or the long ones of a single test (chaos) would come last.
+PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 
 .PHONY: install demo test test-all chaos lint lock ui clean

@@ -17,6 +17,7 @@ CHANNELS = (8, 12, 16, 20)
 def test_features_are_those_of_transformers(size: tuple[int, int], with_gradient: bool) -> None:
     torch.manual_seed(0)
     stock = Mask2FormerPixelDecoder(mask2former_config(SHAPE), feature_channels=CHANNELS).eval()
+    torch.nn.init.normal_(stock.level_embed)  # left uninitialised by its constructor
     ours = LeanPixelDecoder(mask2former_config(SHAPE), CHANNELS).eval()
     ours.load_state_dict(stock.state_dict())
     strides = (4, 8, 16, 32)
