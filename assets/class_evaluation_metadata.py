@@ -6,8 +6,9 @@ import dagster as dg
 
 from assets.metadata import Metadata
 from ops.evaluation_history import HistoryEntry
+from ops.markdown import markdown_table
 from ops.pictures import as_markdown
-from ops.sepl.evaluation import REFINED, ClassEvaluation, short_name
+from ops.sepl.evaluation import SCORE_HEAD, ClassEvaluation, score_rows, short_name
 from ops.sepl.panels import Panels, extremes
 
 _SIDE, _BYTES = 112, 250_000
@@ -19,7 +20,7 @@ def of_class_evaluation(result: ClassEvaluation, panels: Panels, past: Sequence[
     scores = result.mean_ious()
     best, worst = extremes(result)
     return {
-        "table": dg.MetadataValue.md(_table(scores)),
+        "table": dg.MetadataValue.md(markdown_table([SCORE_HEAD, *score_rows(scores)])),
         "scores": dg.MetadataValue.json(scores),
         "images": len(result.images),
         "images_without_truth": len(result.missing),
@@ -37,18 +38,13 @@ def _plotted(stage: str) -> str:
     return "_".join(["mIoU", *short_name(stage).replace(",", "").split()])
 
 
-def _table(scores: dict[str, float]) -> str:
-    rows = [(stage, f"{100 * value:.2f}", f"{100 * (value - scores[REFINED]):+.2f}") for stage, value in scores.items()]
-    return _markdown(("labels", "mIoU, %", "against refined"), rows)
-
-
 def _by_class(result: ClassEvaluation) -> str:
     ious = [confusion.ious() for confusion in result.confusions.values()]
     rows = [
         (label, *("" if own[k] != own[k] else f"{100 * own[k]:.1f}" for own in ious))
         for k, label in enumerate(result.labels)
     ]
-    return _markdown(("IoU, %", *map(short_name, result.confusions)), rows)
+    return markdown_table([("IoU, %", *map(short_name, result.confusions)), *rows])
 
 
 def _history(past: Sequence[HistoryEntry]) -> str:
@@ -58,14 +54,9 @@ def _history(past: Sequence[HistoryEntry]) -> str:
         (f"{entry.time:%Y-%m-%d %H:%M}", str(entry.images), *(_percent(entry, stage) for stage in stages))
         for entry in reversed(past[-_RUNS:])
     ]
-    return _markdown(("time", "images", *map(short_name, stages)), rows)
+    return markdown_table([("time", "images", *map(short_name, stages)), *rows])
 
 
 def _percent(entry: HistoryEntry, stage: str) -> str:
     value = entry.sources[stage].numbers["mIoU"] if stage in entry.sources else None
     return "" if value is None else f"{100 * value:.2f}"
-
-
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

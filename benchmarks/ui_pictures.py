@@ -16,7 +16,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -55,12 +56,8 @@ def main() -> None:
         tell_dagster(home)
         server, url = start(home)
         try:
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-                page = browser.new_page(viewport={"width": 1400, "height": 900})
-                page.set_default_timeout(SECONDS * 1000)
+            with opened(chromium, height=900) as page:
                 take(page, url, options.output)
-                browser.close()
         finally:
             stop_group(server)
         take_backfill(Path(scratch) / "small", chromium, options.output)
@@ -85,15 +82,8 @@ def take_backfill(folder: Path, chromium: str, output: Path) -> None:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"backfill {name} does not get on")
             time.sleep(1)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1400, "height": 620})
-            page.set_default_timeout(SECONDS * 1000)
-            page.goto(f"{url}/runs/b/{name}")
-            page.wait_for_function("() => /hierarchical_masks/.test(document.body.innerText)")
-            page.wait_for_timeout(3000)
-            page.screenshot(path=output / "ui_backfill.jpg", type="jpeg", quality=80)
-            browser.close()
+        with opened(chromium, height=620) as page:
+            photograph(page, f"{url}/runs/b/{name}", "hierarchical_masks", output / "ui_backfill.jpg")
 
 
 def tell_dagster(home: Home) -> None:
@@ -143,13 +133,30 @@ def take(page: Page, url: str, output: Path) -> None:
         "ui_automation": ("/automation", "new_shards"),
     }
     for name, (path, awaited) in pages.items():
-        begun = time.perf_counter()
-        page.goto(f"{url}{path}")
-        page.wait_for_function(f"() => /{awaited}/.test(document.body.innerText)")
-        seconds = time.perf_counter() - begun
-        page.wait_for_timeout(3000)
-        page.screenshot(path=output / f"{name}.jpg", type="jpeg", quality=80)
+        seconds = photograph(page, f"{url}{path}", awaited, output / f"{name}.jpg")
         print(f"{path}: usable after {seconds:.1f} s", flush=True)
+
+
+@contextmanager
+def opened(chromium: str, height: int) -> Iterator[Page]:
+    """An empty page, 1400 pixels wide."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1400, "height": height})
+        page.set_default_timeout(SECONDS * 1000)
+        yield page
+        browser.close()
+
+
+def photograph(page: Page, address: str, awaited: str, path: Path) -> float:
+    """Keep a picture of a page on which `awaited` (a pattern) has appeared; returns the seconds until then."""
+    begun = time.perf_counter()
+    page.goto(address)
+    page.wait_for_function(f"() => /{awaited}/.test(document.body.innerText)")
+    seconds = time.perf_counter() - begun
+    page.wait_for_timeout(3000)
+    page.screenshot(path=path, type="jpeg", quality=80)
+    return seconds
 
 
 if __name__ == "__main__":

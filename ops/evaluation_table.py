@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ops.evaluation import Numbers
+from ops.markdown import markdown_table
 
 FROM_THE_PAPER = "from the paper (DINO backbone, SA-1B training data): not measured here"
 UNITS = "in %, ± standard error over images"
@@ -33,8 +34,8 @@ def paper_rows(paper: Mapping[str, float]) -> list[list[str]]:
 
 def comparison_table(scores: Mapping[str, Numbers], paper: Mapping[str, float]) -> str:
     """Markdown: our rows, and the published ones of the same dataset in a table of their own beneath."""
-    ours = f"{_markdown(score_rows(scores))}\n\n{UNITS}"
-    return f"{ours}\n\n**{FROM_THE_PAPER}**\n\n{_markdown(paper_rows(paper))}" if paper else ours
+    ours = f"{markdown_table(score_rows(scores))}\n\n{UNITS}"
+    return f"{ours}\n\n**{FROM_THE_PAPER}**\n\n{markdown_table(paper_rows(paper))}" if paper else ours
 
 
 def percent(value: float | None, error: float | None = None) -> str:
@@ -47,9 +48,3 @@ def percent(value: float | None, error: float | None = None) -> str:
 def _cells(numbers: Numbers) -> list[str]:
     shares = [percent(numbers[name], numbers.get(f"{name}_error")) for name in SHARES]
     return [*shares, f"{numbers['masks_per_image']:.1f}"]
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    head, *rest = rows
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ops.evaluation import Numbers
+from ops.markdown import markdown_table
 
 _SHARES = {
     "best_score": "1 click, best score",
@@ -49,9 +50,7 @@ def rows(numbers: Mapping[str, Numbers]) -> list[list[str]]:
 
 def comparison_table(numbers: Mapping[str, Numbers]) -> str:
     """`rows` as markdown."""
-    head, *rest = rows(numbers)
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rest))
+    return markdown_table(rows(numbers))
 
 
 def _cell(value: float | None, share: bool) -> str:

@@ -22,6 +22,7 @@ from stores.tags import COCO_NAMES_OF_VOC
 from stores.versions import NoVersion
 
 BEFORE, REFINED, SEMANTIC = "activations", "refined", "segmentation"
+SCORE_HEAD = ["labels", "mIoU, %", "against refined"]
 OTHER_STAGES = {"as published": "sepl_labels", SEMANTIC: "semantic_labels"}
 Truth = Mapping[str, Callable[[], np.ndarray]]
 
@@ -131,6 +132,12 @@ def short_name(stage: str) -> str:
     """A stage for tables: of a file of masks its name without the folders."""
     preset, comma, source = stage.partition(", ")
     return f"{preset}{comma}{PurePosixPath(source).name}"
+
+
+def score_rows(scores: Mapping[str, float]) -> list[list[str]]:
+    """A row of cells for each stage of `mean_ious()`: its name, mIoU in %, and what it gains on the refined labels."""
+    refined = scores[REFINED]
+    return [[stage, f"{100 * value:.2f}", f"{100 * (value - refined):+.2f}"] for stage, value in scores.items()]
 
 
 def open_truth(place: Location, labels: tuple[str, ...]) -> Truth:

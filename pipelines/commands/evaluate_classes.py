@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ops.sepl.evaluation import REFINED, short_name
+from ops.sepl.evaluation import SCORE_HEAD, score_rows, short_name
 from pipelines.classes import score_classes
-from pipelines.commands.console import err, errors_in_one_line, out, table
+from pipelines.commands.console import err, out, table
 from pipelines.instance import open_instance
 from stores.home import Home
 
 _NAMED = 5
-
-
-class NotScored(RuntimeError):
-    """Why there are no scores."""
 
 
 def evaluate_classes(
@@ -29,20 +25,17 @@ def evaluate_classes(
         "most_masks": most_masks or 0,
         "page": str(page) if page else "",
     }
-    with open_instance(Home.from_environment()) as instance, errors_in_one_line(NotScored):
+    with open_instance(Home.from_environment()) as instance:
         done = score_classes(instance, config)
-        if done.error:
-            raise NotScored(done.error)
+    if done.error:
+        err.print(f"[red]error:[/red] {done.error}", highlight=False, soft_wrap=True)
+        return 2
     told = done.metadata["class_evaluation"]
     for name in told["without_truth"][:_NAMED]:
         err.print(f"no true label map of {name}", highlight=False)
-    scores = told["scores"]
-    rows = [
-        (short_name(name), f"{100 * value:.2f}", f"{100 * (value - scores[REFINED]):+.2f}")
-        for name, value in scores.items()
-    ]
+    rows = [[short_name(stage), *numbers] for stage, *numbers in score_rows(told["scores"])]
     title = f"{told['images']} photos, {told['images_without_truth']} without truth"
-    out.print(table(title, ["labels", "mIoU, %", "against refined"], rows))
+    out.print(table(title, SCORE_HEAD, rows))
     if page is not None:
         out.print(f"Open [bold]{page / 'index.html'}[/bold]")
     return 0
