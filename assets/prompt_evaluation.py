@@ -16,7 +16,7 @@ from ops.prompt_evaluation.table import comparison_table
 from stores.home import Home
 from stores.versions import version_of
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 HISTORY = "prompts"
 
 

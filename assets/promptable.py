@@ -19,7 +19,7 @@ from stores.home import Home
 from stores.manifests import open_manifest, registered, source_of
 from stores.mask_store import open_masks
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 
 
 @dg.asset(deps=[hierarchical_masks], group_name=PROMPTABLE, code_version=CODE_VERSION, kinds={"pytorch"}, pool=GPU_POOL)

@@ -2,9 +2,9 @@
 
 Run: `python -m benchmarks.backfill_overhead [--shards 6] [--images 4] [--standing]`. The overhead does not depend on
 how long the work takes, so small shards show it. Dagster's part is what the bar is for: from the first run's start to
-the last one's end, less the steps' seconds that the stages report of themselves. A stage's own seconds hold the start
-of Ray's actors and of their backbone too, which any process would need; they are printed beside it. With `--standing`
-all runs share one Ray cluster and two go side by side, as in deploy/dagster.yaml; then only the sum can be told.
+the last one's end, less the bodies of the assets, by the events around them. A body holds the start of Ray, its actors
+and their backbone too, which any process would need; they are printed beside it. With `--standing` all runs share one
+Ray cluster and two go side by side, as in deploy/dagster.yaml; then only the sum can be told.
 """
 
 from __future__ import annotations
@@ -34,17 +34,18 @@ from stores.manifests import registered
 
 BAR, WORK_SECONDS = 0.10, 120.0
 ACTORS = usable_cores()
+_BEGINNINGS = (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_INPUT)
 
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds: from the first run's start to the last one's end; of all runs; of their stages, as these report it; and
-    of all workers in the phases of their work.
+    """Seconds: from the first run's start to the last one's end; of all runs; of the bodies of their assets; and of all
+    workers in the phases of their work.
     """
 
     wall: float
     runs: float
-    stages: float
+    bodies: float
     workers: float
 
 
@@ -74,7 +75,7 @@ def main() -> None:
     print(f"all that is not a worker's work: {whole:.1f} s a run, {whole / WORK_SECONDS:.1%} of {WORK_SECONDS:g} s")
     if options.standing:
         return
-    dagster = (spent.wall - spent.stages) / options.shards
+    dagster = (spent.wall - spent.bodies) / options.shards
     between = (spent.wall - spent.runs) / options.shards
     print(f"of which Dagster {dagster:.1f} s a run: {between:.1f} s from one run's end to the next one's first event,")
     print(f"{dagster - between:.1f} s of steps, checks and events; the rest starts Ray, its actors and their backbone")
@@ -117,15 +118,27 @@ def _standing_ray() -> Fanout:
 def _spent(instance: dg.DagsterInstance) -> Spent:
     records = instance.get_run_records()
     starts, ends = [record.start_time or 0.0 for record in records], [record.end_time or 0.0 for record in records]
-    stages = workers = 0.0
+    workers = 0.0
     for asset in LABEL_ASSETS[1:]:
         for one in instance.fetch_materializations(dg.AssetKey(asset), limit=len(records)).records:
-            told = one.asset_materialization.metadata
-            stages += float(str(told["seconds"].value))
-            phases = told["worker_seconds_by_phase"]
+            phases = one.asset_materialization.metadata["worker_seconds_by_phase"]
             if isinstance(phases, dg.TableMetadataValue):
                 workers += sum(float(str(row.data["seconds"])) for row in phases.records)
-    return Spent(max(ends) - min(starts), sum(ends) - sum(starts), stages, workers)
+    bodies = sum(_body_seconds(instance, record.dagster_run.run_id) for record in records)
+    return Spent(max(ends) - min(starts), sum(ends) - sum(starts), bodies, workers)
+
+
+def _body_seconds(instance: dg.DagsterInstance, run: str) -> float:
+    """From the last input that a step was handed, or its start, to its output; summed over a run's assets."""
+    total, begun = 0.0, {}
+    for entry in instance.all_logs(run, {*_BEGINNINGS, dg.DagsterEventType.STEP_OUTPUT}):
+        if entry.step_key not in LABEL_ASSETS:
+            continue
+        if entry.dagster_event and entry.dagster_event.event_type in _BEGINNINGS:
+            begun[entry.step_key] = entry.timestamp
+        else:
+            total += entry.timestamp - begun[entry.step_key]
+    return total
 
 
 if __name__ == "__main__":

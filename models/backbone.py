@@ -83,6 +83,12 @@ def resolve_precision(precision: Precision, device: str | torch.device) -> torch
     return torch.bfloat16 if _has_bfloat16(torch.device(device)) else torch.float32
 
 
+def computing(precision: Precision, device: str | torch.device) -> torch.autocast:
+    """A context in which float32 networks compute in that precision where it suits them."""
+    dtype = resolve_precision(precision, device)
+    return torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32)
+
+
 def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

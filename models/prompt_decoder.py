@@ -71,15 +71,17 @@ def answer(
     """
     learned = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     prompt_tokens = torch.cat([learned.expand(len(sparse), -1, -1), sparse], 1)
-    places = positions.flatten(2).transpose(1, 2)
-    keys = embedding.tokens + dense.flatten(2).transpose(1, 2)
+    image = embedding.tokens
+    places, asked = (maps.flatten(2).transpose(1, 2).to(image.dtype) for maps in (positions, dense))
+    keys = image + asked
     queries = prompt_tokens
     for layer in _layers(decoder):
         queries, keys = _layer(layer, queries, keys, prompt_tokens, places)
     query = queries + prompt_tokens
     last = decoder.transformer.final_attn_token_to_image
     queries = decoder.transformer.layer_norm_final_attn(queries + _attend(last, query, keys + places, keys))
-    scores = decoder.iou_prediction_head(queries[:, 0]).float()
+    with torch.autocast(queries.device.type, enabled=False):  # halves would blur the ranking of good masks
+        scores = decoder.iou_prediction_head(queries[:, 0].float())
     return Answers(queries[:, 1 : 1 + decoder.num_mask_tokens], keys, scores)
 
 
@@ -96,7 +98,7 @@ def draw(decoder: SamMaskDecoder, embedding: ImageEmbedding, answers: Answers, o
     upscaled = decoder.activation(_split(second, decoder.activation(upscaled), fine[1]))
     weights = torch.stack([decoder.output_hypernetworks_mlps[k](answers.tokens[:, k]) for k in outputs], 1)
     height, width = embedding.coarse.shape[-2:]
-    return from_cells(upscaled @ weights.mT, (height, width)).float()
+    return from_cells((upscaled @ weights.mT).float(), (height, width))
 
 
 def _split(layer: nn.ConvTranspose2d, cells: torch.Tensor, fine: torch.Tensor | None) -> torch.Tensor:
@@ -106,7 +108,7 @@ def _split(layer: nn.ConvTranspose2d, cells: torch.Tensor, fine: torch.Tensor | 
     if fine is None:
         split = torch.addmm(bias.repeat(4), cells.flatten(0, 1), weight)
         return split.view(len(cells), 4 * cells.shape[1], len(bias))
-    told = (fine + bias).view(1, cells.shape[1], weight.shape[1]).expand(len(cells), -1, -1)
+    told = (fine + bias.to(fine.dtype)).view(1, cells.shape[1], weight.shape[1]).expand(len(cells), -1, -1)
     return torch.baddbmm(told, cells, weight.expand(len(cells), -1, -1)).view(len(cells), 4 * cells.shape[1], len(bias))
 
 

@@ -18,7 +18,7 @@ _STRENGTH = 4.0
 
 def point_tokens(encoder: SamPromptEncoder, prompts: Prompts) -> torch.Tensor:
     """(N, T, D) tokens of points and box corners; the same as the stock encoder's, box and clicks in one tensor."""
-    tokens = encoder.shared_embedding((prompts.points + 0.5) / encoder.input_image_size)
+    tokens = _encoded(encoder, (prompts.points + 0.5) / encoder.input_image_size)
     known = [cast(nn.Embedding, kind).weight for kind in encoder.point_embed]
     kinds = torch.cat([encoder.not_a_point_embed.weight, *known])
     placed = (prompts.labels != NO_POINT)[..., None]
@@ -37,7 +37,13 @@ def cell_positions(encoder: SamPromptEncoder, size: tuple[int, int]) -> torch.Te
     device = encoder.no_mask_embed.weight.device
     rows, columns = (((torch.arange(side, device=device) + 0.5) / side) for side in size)
     y, x = torch.meshgrid(rows, columns, indexing="ij")
-    return encoder.shared_embedding(torch.stack([x, y], -1)).permute(2, 0, 1)[None]
+    return _encoded(encoder, torch.stack([x, y], -1)).permute(2, 0, 1)[None]
+
+
+def _encoded(encoder: SamPromptEncoder, places: torch.Tensor) -> torch.Tensor:
+    """Waves of places in [0, 1]²; in full precision, whatever the rest computes in, as halves would blur them."""
+    with torch.autocast(places.device.type, enabled=False):
+        return encoder.shared_embedding(places.float())
 
 
 def drawing(prompts: Prompts, grid: int, side: int) -> torch.Tensor:

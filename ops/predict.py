@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from models.backbone import Precision, resolve_precision
+from models.backbone import Precision, computing
 from models.query_outputs import MASK, MULTIPLE
 from ops.features import normalise_pixels
 from ops.mask_kernels import enlarge, positive_boxes
@@ -103,8 +103,7 @@ def forward(
     """Last output of the model for images resized to one size; they stay on the model's device."""
     resized = [np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)) for image in images]
     device = next(model.parameters()).device
-    dtype = resolve_precision(precision, device)
-    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+    with computing(precision, device):
         outputs = model(normalise_pixels(np.stack(resized)).to(device))
     class_score = outputs.class_logits[-1].softmax(-1)[..., MASK]
     for index in range(len(images)):

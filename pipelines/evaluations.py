@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -32,6 +32,8 @@ class EvaluationRun:
 
 def evaluate_datasets(instance: dg.DagsterInstance, request: EvaluationRun) -> Iterator[ShardRun]:
     """Evaluate dataset by dataset; one that fails does not stop the others."""
+    from assets.evaluation import evaluation_on
+
     resources = {
         "labelling": request.labels.resource_config(),
         "learning": (request.learning or LearningRequest()).resource_config([]),
@@ -41,21 +43,21 @@ def evaluate_datasets(instance: dg.DagsterInstance, request: EvaluationRun) -> I
             "as_trained": request.learning is None,
         },
     }
-    definitions = _definitions(request.datasets)
+    definitions = register_definitions(evaluation_on(request.datasets), JOB)
     with running(instance, keep_cluster=len(request.datasets) > 1) as runner:
         for dataset in request.datasets:
             yield runner.run(JOB, resources, dataset, definitions=definitions)
 
 
-def _definitions(datasets: Sequence[str]) -> dg.Definitions:
-    """The project's evaluation with the partitions of a register that may not be the one of the UI."""
-    from assets.evaluation import evaluation_on
+def register_definitions(evaluation: dg.AssetsDefinition, job: str) -> dg.Definitions:
+    """One evaluation and its job, with the partitions of a register that may not be the one of the UI."""
     from pipelines.definitions import RESOURCES
-    from pipelines.jobs import evaluate
+    from pipelines.jobs import JOBS
 
+    jobs = [definition for definition in JOBS if definition.name == job]
     return dg.Definitions(
-        assets=[evaluation_on(datasets)],
-        jobs=[evaluate],
+        assets=[evaluation],
+        jobs=jobs,
         executor=dg.in_process_executor,
         resources=RESOURCES,
     )

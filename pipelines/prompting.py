@@ -8,8 +8,11 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines.evaluations import register_definitions
 from pipelines.rounds import BY_SHARD, ONCE, LearningRequest, run_jobs
 from pipelines.runner import ShardRun, running
+
+EVALUATION_JOB = "evaluate_prompts"
 
 
 @dataclass(frozen=True)
@@ -40,18 +43,9 @@ def evaluate_prompts(
     instance: dg.DagsterInstance, datasets: Sequence[str], config: Mapping[str, Any]
 ) -> Iterator[ShardRun]:
     """Evaluate promptable models dataset by dataset; `config` is that of `PromptEvaluationResource`."""
-    definitions = _definitions(datasets)
+    from assets.prompt_evaluation import prompt_evaluation_on
+
+    definitions = register_definitions(prompt_evaluation_on(datasets), EVALUATION_JOB)
     with running(instance, keep_cluster=False) as runner:
         for dataset in datasets:
-            yield runner.run("evaluate_prompts", {"prompt_evaluating": config}, dataset, definitions=definitions)
-
-
-def _definitions(datasets: Sequence[str]) -> dg.Definitions:
-    """The project's evaluation with the partitions of a register that may not be the one of the UI."""
-    from assets.prompt_evaluation import prompt_evaluation_on
-    from pipelines.definitions import RESOURCES
-    from pipelines.jobs import evaluate_prompts as job
-
-    return dg.Definitions(
-        assets=[prompt_evaluation_on(datasets)], jobs=[job], executor=dg.in_process_executor, resources=RESOURCES
-    )
+            yield runner.run(EVALUATION_JOB, {"prompt_evaluating": config}, dataset, definitions=definitions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -19,7 +19,7 @@ from ops.prompt_evaluation.settings import PromptEvaluationSettings
 from ops.promptable.request import DEFAULT_PROMPTABLE_PRESET, Prompting, resolve_prompting
 from ops.sepl.class_settings import DEFAULT_CLASS_PRESET, ClassRequest, resolve_classes
 from ops.sepl.evaluation_request import ClassEvaluationRequest
-from ops.sepl.settings import DEFAULT_SEPL_PRESET
+from ops.sepl.settings import DEFAULT_SEPL_PRESET, SeplPreset
 from stores.home import Home
 
 
@@ -132,9 +132,7 @@ class ClassEvaluationResource(dg.ConfigurableResource[ClassEvaluationRequest]):
         default_factory=lambda: ["hierarchical_masks"], description="assets or files", min_length=1
     )
     most_masks: int = Field(default=0, ge=0, description="the best so many masks of a photo; 0 takes all")
-    shown: Literal["paper", "code", "repair", "parts", "cover"] = Field(
-        default=DEFAULT_SEPL_PRESET, description="preset by which photos are ranked"
-    )
+    shown: SeplPreset = Field(default=DEFAULT_SEPL_PRESET, description="preset by which photos are ranked")
     page: str = Field(default="", description="folder for a page with pictures; empty writes none")
 
     def create_resource(self, context: dg.InitResourceContext) -> ClassEvaluationRequest:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torchvision.ops import nms as box_nms
 
-from models.backbone import Precision, resolve_precision
+from models.backbone import Precision, computing
 from models.image_embedding import ImageEmbedding
 from models.promptable_config import STRIDE
 from models.prompts import Prompts
@@ -42,7 +42,7 @@ class AutomaticMaskGenerator:
     Args:
         model: in eval mode, on its device.
         settings: SAM's knobs.
-        precision: of the image encoder; `auto` is bfloat16 where the device has it in hardware.
+        precision: of encoder and decoder; places stay exact. `auto` is bfloat16 where the device has it in hardware.
     """
 
     def __init__(
@@ -112,14 +112,16 @@ class AutomaticMaskGenerator:
     def _clicked(self, embedding: ImageEmbedding, frame: Frame, clicks: np.ndarray) -> Iterator[Candidates]:
         """Sure masks of some clicks, in the frame of the crop, a few clicks at a time."""
         points = torch.from_numpy(frame.apply_coords(clicks)).to(self.model.device)[:, None]
-        answers = self.model.answer(embedding, Prompts.clicks(points))
+        with computing(self._precision, self.model.device):
+            answers = self.model.answer(embedding, Prompts.clicks(points))
         sure = answers.scores[:, 1:] > self.settings.pred_iou_thresh
         if not self.settings.pred_iou_thresh:
             sure = torch.ones_like(sure)
         rows = sure.any(1).nonzero()[:, 0]
         outputs = range(1, 1 + self.model.shape.outputs)
         for some in rows.split(_DRAWN_AT_ONCE):
-            logits = self.model.draw(embedding, answers.take(some), outputs)[sure[some]]
+            with computing(self._precision, self.model.device):
+                logits = self.model.draw(embedding, answers.take(some), outputs)[sure[some]]
             found = drawn(logits, frame, self.settings.stability_score_offset)
             clicked = some.repeat_interleave(sure[some].sum(1)).cpu().numpy()
             score = answers.scores[some, 1:][sure[some]].cpu().numpy()
@@ -164,6 +166,5 @@ class AutomaticMaskGenerator:
 
     def _encoded(self, pixels: torch.Tensor) -> ImageEmbedding:
         device = self.model.device
-        dtype = resolve_precision(self._precision, device)
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            return self.model.encode(pixels.to(device)).map(torch.Tensor.float)
+        with computing(self._precision, device):
+            return self.model.encode(pixels.to(device))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.backbone import Precision, resolve_precision
+from models.backbone import Precision, computing
 from models.image_embedding import ImageEmbedding
 from models.prompts import Prompts
 from ops.promptable.checks import (
@@ -51,7 +51,7 @@ class Predictor:
 
     Args:
         model: in eval mode, on its device.
-        precision: of the image encoder; `auto` is bfloat16 where the device has it in hardware.
+        precision: of encoder and decoder; places stay exact. `auto` is bfloat16 where the device has it in hardware.
         text_encoder: turns words into CLIP embeddings; None refuses text.
     """
 
@@ -213,7 +213,7 @@ class Predictor:
 
     def get_image_embedding(self) -> torch.Tensor:
         """(1, D, side / 16, side / 16) of the photo."""
-        return self._set()[1].coarse
+        return self._set()[1].coarse.float()
 
     def save_embedding(self, path: str | Path) -> None:
         """Keep the photo's embedding as a safetensors file, so that it need not be encoded again."""
@@ -236,16 +236,17 @@ class Predictor:
 
     @torch.inference_mode()
     def _encoded(self, pixels: torch.Tensor) -> ImageEmbedding:
-        dtype = resolve_precision(self._precision, self.device)
-        with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
-            return self.model.encode(pixels.to(self.device)).map(torch.Tensor.float)
+        with computing(self._precision, self.device):
+            return self.model.encode(pixels.to(self.device))
 
     @torch.inference_mode()
     def _answered(self, prompts: Prompts, multiple: bool) -> Answer:
         frame, features = self._set()
         outputs = range(1, 1 + self.model.shape.outputs) if multiple else range(1)
-        found = self.model.answer(features, prompts)
-        return Answer(self.model.draw(features, found, outputs), found.scores[:, list(outputs)], frame)
+        with computing(self._precision, self.device):
+            found = self.model.answer(features, prompts)
+            low_res_masks = self.model.draw(features, found, outputs)
+        return Answer(low_res_masks, found.scores[:, list(outputs)], frame)
 
     def _prompts(
         self,

@@ -14,6 +14,8 @@ from pydantic import Field
 
 from ops.settings import Section
 
+SeplPreset = Literal["paper", "code", "repair", "parts", "cover"]
+
 
 class SeplSettings(Section):
     """How masks are given to classes and which of them are used (spec 9.2, 9.3).
@@ -40,7 +42,7 @@ class SeplSettings(Section):
     keep_ignored: bool = Field(True, description="255 stays where no mask covers it; else it becomes background")
 
 
-SEPL_PRESETS = {
+SEPL_PRESETS: Final[dict[SeplPreset, SeplSettings]] = {
     "paper": SeplSettings(),
     "code": SeplSettings(
         assignment="first_pass",

@@ -13,6 +13,7 @@ from models.image_embedding import ImageEmbedding
 from models.image_encoder import SwinPyramid, build_encoder_pyramid, load_encoder_weights
 from models.official_sam import as_promptable, load_official_sam
 from models.prompt_decoder import Answers
+from models.prompt_encoder import cell_positions, point_tokens
 from models.promptable import PromptableModel, load_promptable, sam_config, save_promptable
 from models.promptable_config import PromptableConfig
 from models.prompts import Prompts
@@ -165,6 +166,16 @@ def test_places_follow_their_weights_and_can_be_trained_with() -> None:
     fresh.load_state_dict(state)
     with torch.inference_mode():
         torch.testing.assert_close(model.answer(embedding, clicks).scores, fresh.answer(embedding, clicks).scores)
+
+
+def test_places_stay_exact_where_the_rest_computes_in_halves() -> None:
+    encoder = small_model().prompt_encoder
+    clicks = Prompts.clicks(torch.rand(5, 1, 2) * SIDE)
+    exact = point_tokens(encoder, clicks), cell_positions(encoder, (4, 4))
+    with torch.autocast("cpu", torch.bfloat16):
+        halves = point_tokens(encoder, clicks), cell_positions(encoder, (4, 4))
+    for one, other in zip(exact, halves, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 def test_place_encodings_are_of_unit_variance_and_not_trained() -> None:

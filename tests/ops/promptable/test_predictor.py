@@ -48,6 +48,18 @@ def test_shapes_and_types_are_sams(predictor: Predictor, prompt: dict, masks: in
     np.testing.assert_array_equal(scores, again)
 
 
+def test_halves_answer_like_full_precision(predictor: Predictor) -> None:
+    halves = Predictor(tiny_model(), precision="bfloat16")
+    halves.set_image(photo())
+    assert halves.get_image_embedding().dtype == torch.float32
+    for prompt in (ONE, {"box": np.array([10, 10, 50, 40])}):
+        masks, scores, low = predictor.predict(**prompt)
+        found, told, coarse = halves.predict(**prompt)
+        assert (found.dtype, told.dtype, coarse.dtype) == (masks.dtype, scores.dtype, low.dtype)
+        assert (found == masks).mean() > 0.97
+        np.testing.assert_allclose(told, scores, rtol=0.02, atol=0.02)
+
+
 def test_several_prompts_at_once_are_answered_like_one_by_one(predictor: Predictor) -> None:
     points = np.array([[[10, 20]], [[70, 50]]])
     coords = predictor.transform.apply_coords_torch(torch.from_numpy(points).float())
