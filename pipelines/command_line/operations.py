@@ -105,7 +105,7 @@ def plan(
     price: Annotated[float, typer.Option(min=0, help="Of an hour of one worker.")] = 0.0,
     currency: Annotated[str, typer.Option(help="Of the price.")] = "USD",
     shard_size: ShardSize = 1000,
-    overhead: Annotated[float, typer.Option(min=0, help="Seconds of a run that are not work.")] = 12.0,
+    overhead: Annotated[float, typer.Option(min=0, help="Seconds of a run that are not work.")] = 15.0,
     masks: Annotated[float, typer.Option(min=0, help="Masks of an image.")] = 300.0,
     mask_bytes: Annotated[float, typer.Option(min=0, help="Bytes of a mask on disk.")] = 620.0,
     token_bytes: Annotated[float, typer.Option(min=0, help="Bytes of an image's tokens, where they are kept.")] = 0.0,

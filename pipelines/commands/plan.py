@@ -25,7 +25,7 @@ class Rates:
     """
 
     images_per_second: float
-    overhead: float = 12.0
+    overhead: float = 15.0
     masks: float = 300.0
     mask_bytes: float = 620.0
     token_bytes: float = 0.0
