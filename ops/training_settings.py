@@ -117,7 +117,7 @@ _SMALL = TrainingSettings(
     ),
     loss=LossSettings(points=1536),
     loader=LoaderSettings(size=320, fit="short", scales=(1.0, 1.5), max_masks=120, choice="best"),
-    optimiser=OptimiserSettings(learning_rate=4e-4, warmup_steps=100, ema_decay=0.998),
+    optimiser=OptimiserSettings(learning_rate=1.2e-3, warmup_steps=100, ema_decay=0.998),
     batch=4,
     steps=6000,
     checkpoint_every=200,

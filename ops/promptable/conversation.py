@@ -259,11 +259,12 @@ def _judge_multiple(
     judged.multiple = judged.multiple + (share * (settings.focal_weight * focal + settings.dice_weight * dice)).sum()
     judged.multiples += count
     overlaps = all_pair_ious(flat, masks.truth)
-    paired = overlaps[rows, torch.from_numpy(answered).to(device)]
-    error = (share * (scores.flatten()[rows] - paired).square()).sum()
-    if settings.every_score:
-        error = _score_error(scores, overlaps, targets)
-    judged.score = judged.score + error
+    if settings.score_of == "matched":
+        paired = overlaps[rows, torch.from_numpy(answered).to(device)]
+        judged.score = judged.score + (share * (scores.flatten()[rows] - paired).square()).sum()
+        return
+    meant = targets if settings.score_of == "any" else [opening.own[i : i + 1] for i in range(count)]
+    judged.score = judged.score + _score_error(scores, overlaps, meant)
 
 
 def _score_error(scores: torch.Tensor, overlaps: torch.Tensor, targets: Sequence[np.ndarray]) -> torch.Tensor:

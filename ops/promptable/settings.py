@@ -46,7 +46,11 @@ class PromptLossSettings(Section):
     single_weight: float = Field(1.0, description="of the mask for a clear prompt, against those for a click")
     focal_gamma: float = 2.0
     focal_alpha: float = 0.25
-    every_score: bool = Field(True, description="outputs without a target learn their score too")
+    score_of: Literal["asked", "any", "matched"] = Field(
+        "asked",
+        description="what a candidate's score foretells: its IoU with the mask that the click was drawn for (SAM), with "
+        "the best of all that it may mean, or with the one it was matched to (UnSAM; outputs without one learn none)",
+    )
 
 
 class PromptableSettings(RunSettings):

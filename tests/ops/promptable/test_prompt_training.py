@@ -66,7 +66,7 @@ def losses(**changes: object) -> torch.Tensor:
     [
         {},
         {"loss": PromptLossSettings(matching="min")},
-        {"loss": PromptLossSettings(targets="random", every_score=False)},
+        {"loss": PromptLossSettings(targets="random", score_of="matched")},
         {"prompting": PromptSettings(prompts=3, boxes=1.0, clicks=0, repeats=0)},
         {"prompting": PromptSettings(prompts=40, boxes=0.0, granularity=1.0, clicks=2, repeats=2)},
         {"prompting": PromptSettings(prompts=3, first_click="uniform", granularity=0.0)},
