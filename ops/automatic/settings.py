@@ -40,9 +40,15 @@ GENERATOR_PRESETS = {
     ),
     # after eighty steps no outline is stable yet
     "demo": GeneratorSettings(
-        points_per_side=12, pred_iou_thresh=0.2, stability_score_thresh=0.0, min_mask_region_area=50
+        points_per_side=12, pred_iou_thresh=0.1, stability_score_thresh=0.0, min_mask_region_area=50
     ),
+    # hours on two cores leave logits flat and scores low: SAM's thresholds would throw all away
     "small": GeneratorSettings(
-        points_per_side=24, pred_iou_thresh=0.5, stability_score_thresh=0.75, min_mask_region_area=25, nms_thresh=0.8
+        points_per_side=24,
+        pred_iou_thresh=0.2,
+        stability_score_thresh=0.3,
+        stability_score_offset=0.1,
+        min_mask_region_area=25,
+        nms_thresh=0.8,
     ),
 }
