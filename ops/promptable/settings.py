@@ -48,7 +48,7 @@ class PromptLossSettings(Section):
     focal_alpha: float = 0.25
     score_of: Literal["asked", "any", "matched"] = Field(
         "asked",
-        description="what a candidate's score foretells: its IoU with the mask that the click was drawn for (SAM), with "
+        description="what a candidate's score tells: its IoU with the mask that the click was drawn for (SAM), with "
         "the best of all that it may mean, or with the one it was matched to (UnSAM; outputs without one learn none)",
     )
 
