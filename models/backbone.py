@@ -85,7 +85,11 @@ def resolve_precision(precision: Precision, device: str | torch.device) -> torch
 
 def computing(precision: Precision, device: str | torch.device) -> torch.autocast:
     """A context in which float32 networks compute in that precision where it suits them."""
-    dtype = resolve_precision(precision, device)
+    return computing_in(resolve_precision(precision, device), device)
+
+
+def computing_in(dtype: torch.dtype, device: str | torch.device) -> torch.autocast:
+    """The same, where the precision is resolved already."""
     return torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from models.backbone import computing_in
 from models.image_classifier import ImageClassifier
 from models.semantic import SemanticModel
 from ops.class_samples import ClassBatch, ClassSource, class_loader
@@ -53,7 +54,7 @@ class ClassTask(TrainingTask):
 
     def loss(self, model: nn.Module, batch: ClassBatch, generator: torch.Generator, dtype: torch.dtype) -> LossTerms:
         device = generator.device
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        with computing_in(dtype, device):
             logits = model(batch.pixels.to(device, non_blocking=True))
         return LossTerms(self._criterion(logits.float(), batch.targets.to(device)), {})
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from models.backbone import computing_in
 from ops.mask_loader import Batch, MaskLoader
 from ops.mask_losses import LossTerms, PointSampler, mask_set_losses, target_count
 from ops.training import TrainingTask
@@ -48,7 +49,7 @@ class WholeImageTask(TrainingTask):
     def loss(self, model: nn.Module, batch: Batch, generator: torch.Generator, dtype: torch.dtype) -> LossTerms:
         device = generator.device
         targets = batch.targets.to(device)
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        with computing_in(dtype, device):
             outputs = model(batch.pixels.to(device, non_blocking=True))
         sampler = PointSampler(self._settings.loss, generator)
         return mask_set_losses(outputs, targets, self._settings.loss, sampler, target_count(targets))

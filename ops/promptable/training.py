@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from models.backbone import computing_in
 from models.image_embedding import ImageEmbedding
 from ops.features import IMAGENET_MEAN, IMAGENET_STD
 from ops.mask_loader import Batch, MaskLoader
@@ -74,7 +75,7 @@ class PromptableTask(TrainingTask):
                 if count
             ]
 
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        with computing_in(dtype, device):
             judged = model(batch.pixels.to(device, non_blocking=True), converse)
         return _joined(judged, self._promptable, self._settings)
 
