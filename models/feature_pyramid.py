@@ -8,9 +8,9 @@ import timm
 import torch
 from torch import nn
 from torch.nn import functional
-from torchvision.ops.misc import FrozenBatchNorm2d
 
 from models.backbones import BACKBONES
+from models.frozen_norms import with_folded_norms
 from models.weights import WeightsUnavailable, load_weights
 
 STRIDES = (4, 8, 16, 32)
@@ -52,7 +52,7 @@ class ResNetPyramid(FeaturePyramid):
         super().__init__()
         body: Any = timm.create_model(architecture, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4))
         self.channels = tuple(body.feature_info.channels())
-        self.body = with_frozen_norms(body)
+        self.body = with_folded_norms(body)
         for stage in ("conv1", "layer1", "layer2", "layer3", "layer4")[:frozen_stages]:
             body[stage].requires_grad_(False)
 
@@ -94,23 +94,6 @@ class VitPyramid(FeaturePyramid):
 
     def load(self, state: dict[str, torch.Tensor]) -> None:
         self.body.load_state_dict({name: value for name, value in state.items() if not name.startswith("head.")})
-
-
-class FusedFrozenNorm(FrozenBatchNorm2d):
-    """Frozen batch norm as one operation that keeps half precision half: torchvision's takes two, in float32."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-
-
-def with_frozen_norms(module: nn.Module) -> nn.Module:
-    """The same module with every batch norm below it replaced by a frozen one."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            setattr(module, name, FusedFrozenNorm(child.num_features, child.eps))
-        else:
-            with_frozen_norms(child)
-    return module
 
 
 class ChannelNorm(nn.LayerNorm):
