@@ -133,9 +133,19 @@ def resolve_learning(
 ) -> LearningSettings:
     """The settings of a preset, changed by values of a file, changed by overrides such as `training.steps=500`.
 
+    Another crop in training changes the size of prediction alike, unless that is set too: a model finds little in
+    photos that are much larger than those it learned from.
+
     Raises:
         SettingsError: an unknown preset or knob, or an impossible value.
     """
     if preset not in LEARNING_PRESETS:
         raise SettingsError(f"unknown training preset {preset!r}; there are {', '.join(LEARNING_PRESETS)}")
-    return changed(LEARNING_PRESETS[preset], [values or {}, *map(parse_override, overrides)])
+    shipped = LEARNING_PRESETS[preset]
+    settings = changed(shipped, [values or {}, *map(parse_override, overrides)])
+    sides = {"short_side": shipped.prediction.short_side, "long_side": shipped.prediction.long_side}
+    if any(getattr(settings.prediction, name) != side for name, side in sides.items()):
+        return settings
+    ratio = settings.training.loader.size / shipped.training.loader.size
+    prediction = settings.prediction.model_copy(update={name: round(side * ratio) for name, side in sides.items()})
+    return settings.model_copy(update={"prediction": prediction})

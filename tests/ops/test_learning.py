@@ -1,0 +1,34 @@
+"""Settings of training and prediction, put together from a preset and what differs."""
+
+import pytest
+
+from ops.learning import LEARNING_PRESETS, resolve_learning
+from ops.presets import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("overrides", "short", "long"),
+    [
+        ([], 384, 640),
+        (["training.steps=5"], 384, 640),
+        (["training.loader.size=160"], 192, 320),
+        (["training.loader.size=640"], 768, 1280),
+        (["training.loader.size=160", "prediction.short_side=300"], 300, 640),
+        (["prediction.long_side=700"], 384, 700),
+    ],
+)
+def test_a_model_predicts_at_the_size_of_its_training(overrides: list[str], short: int, long: int) -> None:
+    prediction = resolve_learning("small", overrides=overrides).prediction
+    assert (prediction.short_side, prediction.long_side) == (short, long)
+    assert prediction.nms_iou == LEARNING_PRESETS["small"].prediction.nms_iou
+
+
+def test_presets_stay_as_they_are() -> None:
+    before = {name: preset.model_dump() for name, preset in LEARNING_PRESETS.items()}
+    resolve_learning("small", overrides=["training.loader.size=160"])
+    assert {name: preset.model_dump() for name, preset in LEARNING_PRESETS.items()} == before
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(SettingsError, match="unknown training preset 'smal'"):
+        resolve_learning("smal")
