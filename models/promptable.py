@@ -18,7 +18,7 @@ from models.image_encoder import ImageEncoder, build_encoder_pyramid, load_encod
 from models.network_files import load_network, save_network
 from models.prompt_decoder import Answers, answer, attend_to_own_place, draw
 from models.prompt_encoder import GranularityToken, TextToken, cell_positions, dense_tokens, drawing, point_tokens
-from models.promptable_config import STRIDE, PromptableConfig
+from models.promptable_config import INPUT_MULTIPLE, STRIDE, PromptableConfig
 from models.prompts import Prompts
 
 _KIND = "promptable"
@@ -143,6 +143,20 @@ def build_promptable(shape: PromptableConfig, weights: str | None = None) -> Pro
     return model
 
 
+def for_inputs_of(model: PromptableModel, side: int) -> PromptableModel:
+    """The same weights for inputs of another side; the image encoder is shared.
+
+    A network that was trained on small inputs may find finer masks in somewhat larger ones (the idea of Touvron et al.
+    2019, "Fixing the train-test resolution discrepancy").
+
+    Raises:
+        ValueError: a side that does not divide by `INPUT_MULTIPLE`.
+    """
+    other = PromptableModel(replace(model.shape, image_size=side), model.image_encoder)
+    other.load_state_dict(model.state_dict())
+    return other.to(model.device).train(model.training)
+
+
 def save_promptable(model: PromptableModel, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
     """Write weights and shape as one safetensors file; float16 halves it."""
     save_network(model, _KIND, asdict(model.shape), path, dtype)
@@ -165,8 +179,10 @@ def sam_config(shape: PromptableConfig) -> SamConfig:
     Raises:
         ValueError: sides or widths that do not divide as they must.
     """
-    if shape.image_size % 32 or shape.dim % 64:
-        raise ValueError(f"image_size must divide by 32 and dim by 64, got {shape.image_size} and {shape.dim}")
+    if shape.image_size % INPUT_MULTIPLE or shape.dim % 64:
+        raise ValueError(
+            f"image_size must divide by {INPUT_MULTIPLE} and dim by 64, got {shape.image_size} and {shape.dim}"
+        )
     return SamConfig(
         vision_config={"num_pos_feats": shape.dim // 2},
         prompt_encoder_config={"hidden_size": shape.dim, "image_size": shape.image_size, "patch_size": STRIDE},

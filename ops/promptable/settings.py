@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from models.promptable_config import PromptableConfig
+from models.promptable_config import INPUT_MULTIPLE, PromptableConfig
 from ops.settings import LimitSettings, Section
 from ops.training_settings import LoaderSettings, OptimiserSettings, RunSettings
 
@@ -62,9 +62,17 @@ class PromptableSettings(RunSettings):
     loader: LoaderSettings = LoaderSettings(size=1024, fit="long", max_masks=200)
     optimiser: OptimiserSettings = OptimiserSettings(learning_rate=1e-4, reference_batch=8, drops=(0.9, 0.95), clip=0.1)
     batch: int = Field(default=8, ge=1, description="images a step, over all workers")
+    use_scale: float = Field(
+        1.0, ge=0.5, le=4, description="side of the input in use, to that in training; a larger one finds finer masks"
+    )
     weights: str | None = Field(None, description="of the backbone: a file or URL; empty takes the hub or the package")
     clip: str = Field("", description="CLIP's weights for text prompts: a folder or a name on the hub")
     limits: LimitSettings = LimitSettings()
+
+    @property
+    def use_size(self) -> int:
+        """Side of the model's input once it is trained."""
+        return max(INPUT_MULTIPLE, round(self.model.image_size * self.use_scale / INPUT_MULTIPLE) * INPUT_MULTIPLE)
 
     @model_validator(mode="after")
     def _text_needs_clip(self) -> PromptableSettings:
@@ -80,8 +88,9 @@ _SMALL = PromptableSettings(
     optimiser=OptimiserSettings(
         learning_rate=2e-3, reference_batch=2, warmup_steps=50, clip=1.0, ema_decay=0.998, drops=(0.7, 0.9)
     ),
+    use_scale=1.5,
     batch=2,
-    steps=2000,
+    steps=4500,
     precision="float32",
     checkpoint_every=100,
 )
@@ -89,6 +98,7 @@ _DEMO = _SMALL.model_copy(
     update={
         "model": PromptableConfig(backbone="augnet_resnet50", frozen_stages=5, image_size=224, dim=64, feedforward=256),
         "loader": LoaderSettings(size=224, fit="long", max_masks=60, min_area=64, choice="best"),
+        "use_scale": 1.0,
         "steps": 80,
         "optimiser": _SMALL.optimiser.model_copy(update={"warmup_steps": 10, "ema_decay": None}),
         "checkpoint_every": 40,

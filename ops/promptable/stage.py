@@ -38,7 +38,7 @@ class PromptableJob:
     log: Say | None = None
 
     def __call__(self) -> TrainingResult:
-        from models.promptable import PromptableModel, build_promptable, save_promptable
+        from models.promptable import PromptableModel, build_promptable, for_inputs_of, save_promptable
         from ops.promptable.text import TextEncoder
         from ops.promptable.training import PromptableTask
 
@@ -50,7 +50,8 @@ class PromptableJob:
         task = PromptableTask(model, source, self.settings, self.fingerprint, clip)
         result = train(task, self.settings, self.folder, after_window=self._say)
         if worker_place()[0] == 0 and isinstance(result.model, PromptableModel):
-            save_promptable(result.model, Path(self.folder) / MODEL_FILE, torch.float16)
+            used = for_inputs_of(result.model, self.settings.use_size)
+            save_promptable(used, Path(self.folder) / MODEL_FILE, torch.float16)
         return result
 
     def _say(self, entry: Entry) -> None:

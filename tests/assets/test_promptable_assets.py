@@ -109,7 +109,7 @@ def test_a_model_by_name(learned, tmp_path: Path) -> None:
     home, _, _, _, _ = learned
     version = home.versions_of("promptable_model").current()
     model = load_promptable_named(home, f"promptable_model@{version}")
-    assert model.shape.image_size == 64
+    assert model.shape.image_size == 96, "half as much again as in training"
     assert not model.training
 
 

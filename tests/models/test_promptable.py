@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from models.image_encoder import SwinPyramid, build_encoder_pyramid, load_encode
 from models.official_sam import as_promptable, load_official_sam
 from models.prompt_decoder import Answers
 from models.prompt_encoder import cell_positions, point_tokens
-from models.promptable import PromptableModel, load_promptable, sam_config, save_promptable
+from models.promptable import PromptableModel, for_inputs_of, load_promptable, sam_config, save_promptable
 from models.promptable_config import PromptableConfig
 from models.prompts import Prompts
 from models.weights import WeightsUnavailable
@@ -117,6 +118,21 @@ def test_a_prompt_is_answered_alike_alone_and_among_others_and_saved(tmp_path: P
     torch.testing.assert_close(together[1:2], alone, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(together, again)
     assert not torch.allclose(together[0], together[1])
+
+
+def test_the_same_weights_take_inputs_of_another_side() -> None:
+    model = small_model()
+    larger = for_inputs_of(model, 96)
+    assert larger.shape == replace(model.shape, image_size=96)
+    assert not larger.training
+    weights = larger.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+    with torch.inference_mode():
+        embedding = larger.encode(torch.randn(1, 3, 96, 96))
+        prompts = Prompts(torch.full((1, 1, 2), 95.0), torch.ones(1, 1, dtype=torch.long))
+        assert larger.draw(embedding, larger.answer(embedding, prompts), range(7)).shape == (1, 7, 24, 24)
+    with pytest.raises(ValueError, match="must divide by 32"):
+        for_inputs_of(model, 100)
 
 
 def test_masks_are_those_of_up_convolutions() -> None:

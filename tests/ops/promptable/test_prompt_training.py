@@ -167,3 +167,8 @@ def _interrupt_at(step: int):
             raise KeyboardInterrupt
 
     return stop
+
+
+@pytest.mark.parametrize(("scale", "side"), [(1.0, 64), (1.5, 96), (1.3, 96), (0.5, 32), (4.0, 256)])
+def test_the_side_in_use_is_a_multiple_of_32(scale: float, side: int) -> None:
+    assert SETTINGS.model_copy(update={"use_scale": scale}).use_size == side
