@@ -23,6 +23,8 @@ _MOST_PIXELS = 60_000_000
 _SIDE, _LEAST_SIDE = 1280, 640  # gradio maps clicks on photos that it shrank, not on those that CSS enlarged
 _WANTED, _NOT_WANTED, _BOX = "what I mean", "what I do not mean", "box: two corners"
 _HINT = "Click on the photo. A lone click may mean several things: choose on the right. More clicks make it clear."
+# Two events at once would both begin from the same visit, and the later answer would undo the other.
+_IN_TURN: dict[str, Any] = {"concurrency_id": "visit", "concurrency_limit": 1}
 STYLE = """
 .gradio-container {max-width: 1500px !important}
 #photo img {cursor: crosshair; object-fit: scale-down}
@@ -128,15 +130,15 @@ def build_page(desk: PromptDesk, photos: Sequence[Path]) -> gr.Blocks:
             return _view(replace(now, shown=index))[:2]
 
         page.load(start, None, shown)
-        gallery.select(chosen, None, shown)
-        upload.upload(uploaded, [upload, visit], shown)
-        picture.select(clicked, [visit, tool, *extra], shown)
+        gallery.select(chosen, None, shown, **_IN_TURN)
+        upload.upload(uploaded, [upload, visit], shown, **_IN_TURN)
+        picture.select(clicked, [visit, tool, *extra], shown, trigger_mode="multiple", **_IN_TURN)
         for control in (sized, size):
-            control.input(changed, [visit, *extra], shown)
-        text.submit(changed, [visit, *extra], shown)
-        undo.click(undone, [visit, *extra], shown)
-        clear.click(cleared, [visit], [*shown, text])
-        candidate.input(picked, [visit, candidate], [visit, picture])
+            control.input(changed, [visit, *extra], shown, **_IN_TURN)
+        text.submit(changed, [visit, *extra], shown, **_IN_TURN)
+        undo.click(undone, [visit, *extra], shown, **_IN_TURN)
+        clear.click(cleared, [visit], [*shown, text], **_IN_TURN)
+        candidate.input(picked, [visit, candidate], [visit, picture], **_IN_TURN)
     return page
 
 

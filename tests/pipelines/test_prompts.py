@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Page, TimeoutError, sync_playwright
+from playwright.sync_api import Page, TimeoutError, expect, sync_playwright
 from typer.testing import Result
 
 from models.promptable import PromptableModel, save_promptable
@@ -140,12 +140,19 @@ def test_masks_appear_as_one_clicks(page: str, tmp_path: Path) -> None:
         tab.goto(page, wait_until="domcontentloaded")
         _click_until_it_counts(tab)
         assert np.allclose(_colour_at(tab, 300, 200), (46, 204, 64), atol=30), "the dot is not where the click was"
+        before = tab.locator("#photo img").first.get_attribute("src")
         tab.locator("#candidate label").nth(2).click()
+        expect(tab.locator("#photo img").first).not_to_have_attribute("src", before)
         tab.locator("#tool label").nth(1).click()
         tab.locator("#photo img").first.click(position={"x": 200, "y": 250})
         tab.locator("#candidate").wait_for(state="hidden")
         tab.locator("#clear").click()
         tab.get_by_text("Click on the photo").wait_for()
+        tab.locator("#tool label").nth(0).click()
+        _click_at_once(tab, [(300, 200), (200, 250)])
+        tab.get_by_text("% of the photo, sure to").last.wait_for()
+        tab.locator("#candidate").wait_for(state="hidden")
+        assert np.allclose(_colour_at(tab, 200, 250), (46, 204, 64), atol=30), "the second of two clicks is lost"
         (tmp_path / "notes.txt").write_text("no photo")
         shutil.copy(tmp_path / "notes.txt", tmp_path / "broken.jpg")
         tab.locator("#upload input[type=file], input[type=file]").first.set_input_files(tmp_path / "broken.jpg")
@@ -167,6 +174,22 @@ def _click_until_it_counts(tab: Page) -> None:
             continue
         return
     raise AssertionError("no click on the photo was answered")
+
+
+def _click_at_once(tab: Page, places: list[tuple[int, int]]) -> None:
+    """Clicks on the photo without waiting for an answer between them."""
+    tab.locator("#photo img").first.evaluate(
+        """async (image, places) => {
+            const box = image.getBoundingClientRect();
+            for (const [x, y] of places) {
+                image.dispatchEvent(new MouseEvent(
+                    "click", {clientX: box.left + x, clientY: box.top + y, bubbles: true}
+                ));
+                await new Promise((resolve) => setTimeout(resolve, 15));
+            }
+        }""",
+        places,
+    )
 
 
 def _colour_at(tab: Page, x: int, y: int) -> tuple[int, ...]:
