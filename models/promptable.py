@@ -15,10 +15,11 @@ from transformers.models.sam.modeling_sam import SamMaskDecoder, SamMaskEmbeddin
 from models.feature_pyramid import FeaturePyramid
 from models.image_embedding import ImageEmbedding
 from models.image_encoder import ImageEncoder, build_encoder_pyramid, load_encoder_weights
+from models.input_sides import MULTIPLE
 from models.network_files import load_network, save_network
 from models.prompt_decoder import Answers, answer, attend_to_own_place, draw
 from models.prompt_encoder import GranularityToken, TextToken, cell_positions, dense_tokens, drawing, point_tokens
-from models.promptable_config import INPUT_MULTIPLE, STRIDE, PromptableConfig
+from models.promptable_config import STRIDE, PromptableConfig
 from models.prompts import Prompts
 
 _KIND = "promptable"
@@ -150,7 +151,7 @@ def for_inputs_of(model: PromptableModel, side: int) -> PromptableModel:
     2019, "Fixing the train-test resolution discrepancy").
 
     Raises:
-        ValueError: a side that does not divide by `INPUT_MULTIPLE`.
+        ValueError: a side that does not divide by `MULTIPLE`.
     """
     other = PromptableModel(replace(model.shape, image_size=side), model.image_encoder)
     other.load_state_dict(model.state_dict())
@@ -179,10 +180,8 @@ def sam_config(shape: PromptableConfig) -> SamConfig:
     Raises:
         ValueError: sides or widths that do not divide as they must.
     """
-    if shape.image_size % INPUT_MULTIPLE or shape.dim % 64:
-        raise ValueError(
-            f"image_size must divide by {INPUT_MULTIPLE} and dim by 64, got {shape.image_size} and {shape.dim}"
-        )
+    if shape.image_size % MULTIPLE or shape.dim % 64:
+        raise ValueError(f"image_size must divide by {MULTIPLE} and dim by 64, got {shape.image_size} and {shape.dim}")
     return SamConfig(
         vision_config={"num_pos_feats": shape.dim // 2},
         prompt_encoder_config={"hidden_size": shape.dim, "image_size": shape.image_size, "patch_size": STRIDE},

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 STRIDE = 16
 """Pixels a cell of the image embedding; mask logits are four times as fine."""
-INPUT_MULTIPLE = 32
-"""What the side of an input divides by."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +15,7 @@ class PromptableConfig:
     Attributes:
         backbone: one of `models.image_encoder.ENCODERS`.
         frozen_stages: how much of it is not trained, see `models.feature_pyramid`.
-        image_size: side in pixels of the square input, a multiple of `INPUT_MULTIPLE`.
+        image_size: side in pixels of the square input, a multiple of `models.input_sides.MULTIPLE`.
         outputs: masks that the model offers for an ambiguous prompt, beside the one for a clear prompt.
         dim: width of the image embedding and of the decoder.
         decoder_layers: two-way attention layers.

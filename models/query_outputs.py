@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 
 MASK, NO_MASK = 0, 1
-MULTIPLE = 32
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from transformers.models.mask2former.modeling_mask2former import (
 
 from models.deformable_attention import LeanPixelDecoder
 from models.feature_pyramid import FeaturePyramid, build_pyramid, load_pretrained
+from models.input_sides import MULTIPLE
 from models.network_files import load_network, save_network
 from models.query_decoder import Queries, decode, learned_queries, positions_of
-from models.query_outputs import MASK, MULTIPLE, NO_MASK, QueryOutputs
+from models.query_outputs import MASK, NO_MASK, QueryOutputs
 from models.query_seeds import GridSeeds
 from models.whole_image_config import WholeImageConfig
 

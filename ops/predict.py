@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from models.backbone import Precision, computing
-from models.query_outputs import MASK, MULTIPLE
+from models.input_sides import nearest_side
+from models.query_outputs import MASK
 from ops.features import normalise_pixels
 from ops.mask_kernels import enlarge, positive_boxes
 from ops.nms import suppress
@@ -92,8 +93,7 @@ def predict(
 def input_size(size: tuple[int, int], settings: PredictionSettings, scale: float = 1.0) -> tuple[int, int]:
     """(H, W) at which the model sees an image of (H, W) `size`; `scale` is one of `settings.scales`."""
     scale *= min(settings.short_side / min(size), settings.long_side / max(size))
-    height, width = (max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE) for side in size)
-    return height, width
+    return nearest_side(size[0] * scale), nearest_side(size[1] * scale)
 
 
 @torch.inference_mode()

@@ -8,6 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from models.backbone import Backbone
+from models.input_sides import nearest_side
 from ops.features import normalise_pixels
 
 DIMENSIONS = 32  # kept of each stage
@@ -26,7 +27,7 @@ def stage_maps(image: np.ndarray, backbone: Backbone, side: int) -> list[np.ndar
     """
     height, width = image.shape[:2]
     scale = side / max(height, width)
-    size = max(32, round(width * scale / 32) * 32), max(32, round(height * scale / 32) * 32)
+    size = nearest_side(width * scale), nearest_side(height * scale)
     resized = np.array(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
     with torch.inference_mode():
         stages = [stage[0].cpu().numpy() for stage in backbone.stages(normalise_pixels(resized[None]))]

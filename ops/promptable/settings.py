@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from models.promptable_config import INPUT_MULTIPLE, PromptableConfig
+from models.input_sides import nearest_side
+from models.promptable_config import PromptableConfig
 from ops.settings import LimitSettings, Section
 from ops.training_settings import LoaderSettings, OptimiserSettings, RunSettings
 
@@ -72,7 +73,7 @@ class PromptableSettings(RunSettings):
     @property
     def use_size(self) -> int:
         """Side of the model's input once it is trained."""
-        return max(INPUT_MULTIPLE, round(self.model.image_size * self.use_scale / INPUT_MULTIPLE) * INPUT_MULTIPLE)
+        return nearest_side(self.model.image_size * self.use_scale)
 
     @model_validator(mode="after")
     def _text_needs_clip(self) -> PromptableSettings:

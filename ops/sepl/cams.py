@@ -11,11 +11,11 @@ from PIL import Image
 from torch.nn import functional
 
 from models.image_classifier import ImageClassifier
+from models.input_sides import nearest_side
 from ops.features import normalise_pixels
 from ops.sepl.class_settings import CamSettings, MissingLibrary
 from ops.sepl.walk import affinity_features, scaled_to_one
 
-_MULTIPLE = 32
 _GRID_STRIDE = 8
 Method = Callable[[ImageClassifier, torch.Tensor, Sequence[int]], torch.Tensor]
 
@@ -116,5 +116,4 @@ def _is_fine(each: torch.Tensor, grid: tuple[int, int]) -> bool:
 
 def _input_size(size: tuple[int, int], longer: int, scale: float) -> tuple[int, int]:
     factor = longer * scale / max(size)
-    height, width = (max(_MULTIPLE, round(side * factor / _MULTIPLE) * _MULTIPLE) for side in size)
-    return height, width
+    return nearest_side(size[0] * factor), nearest_side(size[1] * factor)

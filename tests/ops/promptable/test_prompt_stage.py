@@ -12,24 +12,17 @@ from safetensors.torch import load_file
 from models.promptable import load_promptable
 from ops.label_shards import label_versions
 from ops.model_files import MODEL_FILE
-from ops.promptable.settings import PromptableSettings, PromptSettings
 from ops.promptable.stage import PromptableJob
-from ops.training_settings import LoaderSettings, OptimiserSettings
 from stores.home import Home
 from tests.labelled_shards import add_shard
-from tests.ops.promptable.tiny_promptable import SHAPE, SIDE
+from tests.ops.promptable.tiny_promptable import SETTINGS, SHAPE, SIDE
 
-SETTINGS = PromptableSettings(
-    model=replace(SHAPE, backbone="augnet_resnet50", frozen_stages=5),
-    prompting=PromptSettings(prompts=4, clicks=1, repeats=0),
-    loader=LoaderSettings(size=SIDE, fit="long", max_masks=10, workers=1),
-    optimiser=OptimiserSettings(learning_rate=1e-3, reference_batch=2, clip=1.0, ema_decay=0.9),
-    use_scale=1.5,
-    batch=2,
-    steps=4,
-    checkpoint_every=2,
-    log_every=1,
-    precision="float32",
+JOB = SETTINGS.model_copy(
+    update={
+        "model": replace(SHAPE, backbone="augnet_resnet50", frozen_stages=5),
+        "optimiser": SETTINGS.optimiser.model_copy(update={"ema_decay": 0.9}),
+        "use_scale": 1.5,
+    }
 )
 
 
@@ -54,7 +47,7 @@ def run(home: tuple[Home, str], folder: Path, cut_after: int | None = None, **ch
         if len(lines) == cut_after:
             raise CutOff
 
-    settings = SETTINGS.model_copy(update=changes)
+    settings = JOB.model_copy(update=changes)
     versions = label_versions(place, "hierarchical_masks", [shard])
     PromptableJob(place, "hierarchical_masks", versions, settings, "version", str(folder), said)()
     return load_file(folder / MODEL_FILE)

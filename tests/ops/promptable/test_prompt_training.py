@@ -13,25 +13,13 @@ from models.prompts import Prompts
 from ops.mask_loader import MaskLoader
 from ops.promptable.conversation import masks_of, open_conversations
 from ops.promptable.predictor import Predictor
-from ops.promptable.settings import PROMPTABLE_PRESETS, PromptableSettings, PromptLossSettings, PromptSettings
+from ops.promptable.settings import PROMPTABLE_PRESETS, PromptLossSettings, PromptSettings
 from ops.promptable.training import PromptableTask
 from ops.training import step_generator, train
-from ops.training_settings import LoaderSettings, OptimiserSettings
+from ops.training_settings import LoaderSettings
 from stores.masks import MaskSet
 from tests.labelled_shards import grid_masks
-from tests.ops.promptable.tiny_promptable import SHAPE, SIDE, tiny_model
-
-SETTINGS = PromptableSettings(
-    model=SHAPE,
-    prompting=PromptSettings(prompts=6, clicks=1, repeats=1),
-    loader=LoaderSettings(size=SIDE, fit="long", max_masks=20, workers=1),
-    optimiser=OptimiserSettings(learning_rate=2e-3, reference_batch=2, clip=1.0),
-    batch=2,
-    steps=4,
-    checkpoint_every=2,
-    log_every=1,
-    precision="float32",
-)
+from tests.ops.promptable.tiny_promptable import SETTINGS, SIDE, tiny_model
 
 
 class Squares:

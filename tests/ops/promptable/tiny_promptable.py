@@ -13,10 +13,23 @@ from torch import nn
 from models.image_embedding import ImageEmbedding
 from models.promptable import PromptableModel
 from models.promptable_config import PromptableConfig
+from ops.promptable.settings import PromptableSettings, PromptSettings
+from ops.training_settings import LoaderSettings, OptimiserSettings
 
 SIDE = 64
 SHAPE = PromptableConfig(
     backbone="tiny", image_size=SIDE, outputs=3, dim=64, feedforward=64, decoder_layers=2, granularity=True
+)
+SETTINGS = PromptableSettings(
+    model=SHAPE,
+    prompting=PromptSettings(prompts=6, clicks=1, repeats=1),
+    loader=LoaderSettings(size=SIDE, fit="long", max_masks=20, workers=1),
+    optimiser=OptimiserSettings(learning_rate=2e-3, reference_batch=2, clip=1.0),
+    batch=2,
+    steps=4,
+    checkpoint_every=2,
+    log_every=1,
+    precision="float32",
 )
 
 
