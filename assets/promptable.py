@@ -78,7 +78,7 @@ def _trained(
     with failing_at_once():
         versions = label_versions(home, labels, prompting.shards or registered(home))
         forced = prompting.forced_by(context.run.run_id)
-        provenance = promptable_provenance(asset, CODE_VERSION, labels, versions, prompting, forced)
+        provenance = promptable_provenance(home, asset, CODE_VERSION, labels, versions, prompting, forced)
         report = train_promptable(home, provenance, prompting, context.log.info)
     return dg.MaterializeResult(
         value=report.version,

@@ -67,6 +67,9 @@ class PromptableSettings(RunSettings):
         1.0, ge=0.5, le=4, description="side of the input in use, to that in training; a larger one finds finer masks"
     )
     weights: str | None = Field(None, description="of the backbone: a file or URL; empty takes the hub or the package")
+    initial: str = Field(
+        "", description="a promptable model to go on from: NAME@VERSION of a published one, or its .safetensors file"
+    )
     clip: str = Field("", description="CLIP's weights for text prompts: a folder or a name on the hub")
     limits: LimitSettings = LimitSettings()
 

@@ -38,14 +38,15 @@ class PromptableJob:
     log: Say | None = None
 
     def __call__(self) -> TrainingResult:
-        from models.promptable import PromptableModel, build_promptable, for_inputs_of, save_promptable
+        from models.promptable import PromptableModel, for_inputs_of, save_promptable
+        from ops.promptable.beginning import first_model
         from ops.promptable.text import TextEncoder
         from ops.promptable.training import PromptableTask
 
         torch.manual_seed(self.settings.seed)
         source = ShardLabels(self.home, self.labels, self.versions, self.settings.limits)
         device = best_device()
-        model = build_promptable(self.settings.model, self.settings.weights).train().to(device)
+        model = first_model(self.home, self.settings).train().to(device)
         clip = TextEncoder(self.settings.clip, device) if self.settings.prompting.text else None
         task = PromptableTask(model, source, self.settings, self.fingerprint, clip)
         result = train(task, self.settings, self.folder, after_window=self._say)
@@ -60,26 +61,30 @@ class PromptableJob:
 
 
 def promptable_provenance(
-    asset: str, code_version: str, labels: str, versions: dict[str, str], prompting: Prompting, forced: str | None
+    home: Home,
+    asset: str,
+    code_version: str,
+    labels: str,
+    versions: dict[str, str],
+    prompting: Prompting,
+    forced: str | None,
 ) -> Provenance:
-    """What decides a promptable model: the exact versions of the labels and the settings.
+    """What decides a promptable model: the exact versions of the labels, the settings and where it began.
 
     Raises:
-        WeightsUnavailable: the backbone's weights cannot be had.
+        WeightsUnavailable: the backbone's weights, or the model to go on from, cannot be had.
+        NoVersion, IncompleteVersion: there is no such model to go on from.
     """
-    from models.image_encoder import build_encoder_pyramid, load_encoder_weights
-    from models.weights import state_hash
+    from ops.promptable.beginning import weights_at_first
 
     settings = prompting.settings.training
-    pyramid = build_encoder_pyramid(settings.model.backbone)
-    load_encoder_weights(pyramid, settings.model.backbone, settings.weights)
     return {
         "asset": asset,
         "code": code_version,
         "inputs": {},
         "labels": {"asset": labels, "versions": versions},
-        "backbone": state_hash(pyramid.body.state_dict()),
-        "settings": settings.model_dump(mode="json", exclude=set(FREE_TO_CHANGE)),
+        **weights_at_first(home, settings),
+        "settings": settings.model_dump(mode="json", exclude={*FREE_TO_CHANGE, "initial"}),
         "forced": forced,
     }
 

@@ -72,6 +72,14 @@ def test_only_the_side_differs(home: tuple[Home, str], undisturbed: tuple[Path, 
         torch.testing.assert_close(same[name], value, rtol=1e-3, atol=1e-4)
 
 
+def test_training_goes_on_from_a_model(home: tuple[Home, str], undisturbed: tuple[Path, dict], tmp_path: Path) -> None:
+    still = JOB.optimiser.model_copy(update={"learning_rate": 1e-12})
+    same = run(home, tmp_path, initial=str(undisturbed[0] / MODEL_FILE), optimiser=still)
+    assert load_promptable(tmp_path / MODEL_FILE).shape.image_size == 96
+    for name, value in undisturbed[1].items():
+        torch.testing.assert_close(same[name], value, rtol=1e-3, atol=1e-4)
+
+
 def test_a_run_that_was_cut_off_goes_on(home: tuple[Home, str], undisturbed: tuple[Path, dict], tmp_path: Path) -> None:
     with pytest.raises(CutOff):
         run(home, tmp_path, cut_after=3)
