@@ -7,8 +7,11 @@ stay "started" for ever and keep its place in the queue and its slots in pools.
 from __future__ import annotations
 
 import json
+import os
+from typing import Any
 
-from dagster import DagsterRun
+import grpc
+from dagster import DagsterEventType, DagsterInstance, DagsterRun
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
@@ -27,7 +30,10 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the code server that started the run still has it; runs of the command line tell by a lock."""
+        """Whether the code server that started the run still has it; runs of the command line tell by a lock.
+
+        The server of `dagster dev` cannot say: there the run's process decides.
+        """
         if GRPC_INFO_TAG not in run.tags:
             dead = process_is_dead(self._instance, run)
             return CheckRunHealthResult(
@@ -42,8 +48,36 @@ class WatchedRunLauncher(DefaultRunLauncher):
         )
         try:
             current = deserialize_value(client.get_current_runs(), GetCurrentRunsResult)
-        except DagsterUserCodeUnreachableError:
+        except DagsterUserCodeUnreachableError as error:
+            if _is_of_dagster_dev(error):
+                return _health_by_process(self._instance, run, address)
             return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the code server that ran it is gone")
         if run.run_id in current.current_runs:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its code server knows it no more")
+
+
+def _is_of_dagster_dev(error: DagsterUserCodeUnreachableError) -> bool:
+    """Whether a server did answer: the reloadable one of `dagster dev`, which cannot be asked for its runs."""
+    cause = error.__cause__
+    return isinstance(cause, grpc.Call) and cause.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def _health_by_process(instance: DagsterInstance, run: DagsterRun, address: dict[str, Any]) -> CheckRunHealthResult:
+    """By the process that the run's events name; one that is only starting, or of another machine, counts as alive."""
+    events = instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT)
+    metadata = [entry.dagster_event.engine_event_data.metadata for entry in events if entry.dagster_event]
+    pids = [int(str(each["pid"].value)) for each in metadata if "pid" in each]
+    if not pids or not address.get("socket") or _lives(pids[0]):
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+    return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its process is gone")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # there is one, of another user
+    return True

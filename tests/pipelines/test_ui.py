@@ -7,9 +7,11 @@ import time
 import urllib.error
 import urllib.request
 
+import dagster as dg
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from pipelines.instance import open_instance
 from stores.home import Home
 from stores.manifests import registered
 from stores.mask_store import open_masks
@@ -89,6 +91,9 @@ def test_a_shard_is_materialised_with_clicks(unsam, start_unsam, photos, page, t
         page.get_by_text("Show Markdown").first.click()
     expect(picture).to_be_visible()
     assert picture.evaluate("image => image.naturalWidth") > 200
+
+    with open_instance(home) as instance:
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.SUCCESS]
 
     server.send_signal(signal.SIGTERM)
     assert server.wait(60) == 0
