@@ -20,13 +20,14 @@ from models.weights import WeightsUnavailable
 from models.whole_image import WholeImageModel, load_whole_image
 from ops.datasets import Dataset, load_datasets, pick
 from ops.evaluation import Numbers, evaluate
-from ops.ground_truth import GroundTruth
+from ops.ground_truth import GroundTruth, ImageId
 from ops.predict import predict
 from ops.prompt_evaluation.settings import PromptEvaluationSettings
 from ops.prompt_evaluation.stage import score_model
 from ops.prompt_evaluation.texts import TextEvaluation
 from ops.training_settings import PREDICTION_PRESETS
 from stores.images import decode_image
+from stores.masks import MaskSet
 
 SHOWN = ("oracle", "best_score", "single", "box", "size_order", "AR@100", "AR@1000")
 
@@ -48,14 +49,18 @@ def clicks_and_boxes(model: PromptableModel, dataset: Dataset, truth: GroundTrut
 
 
 def recall(model: WholeImageModel, truth: GroundTruth, side: int) -> Numbers:
+    return evaluate(predicted(model, truth, side), truth).numbers()
+
+
+def predicted(model: WholeImageModel, truth: GroundTruth, side: int) -> dict[ImageId, MaskSet]:
+    """Masks of every photo, its shorter side scaled to `side` pixels."""
     preset = PREDICTION_PRESETS["small"]
     longest = round(side * preset.long_side / preset.short_side)
     settings = preset.model_copy(update={"short_side": side, "long_side": longest})
-    masks = {
+    return {
         image.image_id: predict(model, [decode_image(image.path.read_bytes())], settings)[0].masks
         for image in truth.images
     }
-    return evaluate(masks, truth).numbers()
 
 
 def load(path: Path) -> PromptableModel | WholeImageModel:

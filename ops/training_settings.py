@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from models.input_sides import MULTIPLE
 from models.whole_image_config import WholeImageConfig
 from ops.settings import Section
 
@@ -28,7 +29,7 @@ class LossSettings(Section):
 class LoaderSettings(Section):
     """How a training sample is cut from a photo and its masks (spec 4.3)."""
 
-    size: int = Field(default=1024, multiple_of=32, description="side of the square crop in pixels")
+    size: int = Field(default=1024, multiple_of=MULTIPLE, description="side of the square crop in pixels")
     fit: Literal["native", "short", "long"] = Field(
         default="native",
         description="side of the photo that is scaled to the crop's; native scales neither",

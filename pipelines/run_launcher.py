@@ -78,6 +78,6 @@ def _lives(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        pass  # there is one, of another user
+    except PermissionError:  # of another user
+        return True
     return True
