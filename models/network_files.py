@@ -26,6 +26,15 @@ def save_network(network: nn.Module, kind: str, shape: Mapping[str, Any], path: 
     save_file(state, path, metadata={"kind": kind, "shape": json.dumps(dict(shape))})
 
 
+def kind_of(path: str | Path) -> str | None:
+    """Which kind of network a file holds; None for no file, or none of `save_network`."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("kind")
+    except (OSError, SafetensorError):
+        return None
+
+
 def load_network(
     path: str | Path,
     kind: str,

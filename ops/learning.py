@@ -18,7 +18,7 @@ from ops.training_settings import (
     TrainingSettings,
 )
 
-DEFAULT_LEARNING_PRESET = "small"
+DEFAULT_LEARNING_PRESET = "grouping"
 SECOND_ROUND_MODEL = "unsam_model"
 PLUS_MODELS = ("human_only_model", "union_model", "unsam_plus_model")
 
@@ -84,35 +84,16 @@ class Learning:
 
 
 def _demo() -> LearningSettings:
-    small = TRAINING_PRESETS["small"]
-    training = small.model_copy(
-        update={
-            "model": small.model.__class__(
-                backbone="augnet_resnet50",
-                frozen_stages=2,
-                queries=100,
-                seed_stride=32,
-                seed_levels=2,
-                encoder_layers=1,
-                decoder_layers=3,
-                feedforward=512,
-            ),
-            "loss": small.loss.model_copy(update={"points": 1024}),
-            "loader": small.loader.model_copy(update={"size": 224, "scales": (1.0, 1.25), "max_masks": 80}),
-            "optimiser": small.optimiser.model_copy(
-                update={"learning_rate": 8e-4, "warmup_steps": 10, "ema_decay": None}
-            ),
-            "batch": 2,
-            "steps": 110,
-            "checkpoint_every": 55,
-            "log_every": 10,
-        }
+    grouping = TRAINING_PRESETS["grouping"]
+    optimiser = grouping.optimiser.model_copy(update={"warmup_steps": 10, "ema_decay": None})
+    training = grouping.model_copy(
+        update={"optimiser": optimiser, "batch": 2, "steps": 80, "checkpoint_every": 40, "log_every": 10}
     )
     return LearningSettings(
         training=training,
-        second_round=SecondRoundSettings(steps=30, learning_rate=4e-4),
+        second_round=SecondRoundSettings(steps=30, learning_rate=1e-3),
         plus=PlusSettings(fraction=1.0, initial="unsam", steps=30),
-        prediction=PredictionSettings(short_side=256, long_side=512, max_masks=100, nms_iou=0.9),
+        prediction=PREDICTION_PRESETS["grouping"],
     )
 
 
@@ -123,6 +104,12 @@ LEARNING_PRESETS = {
         second_round=SecondRoundSettings(steps=3000, learning_rate=2e-4),
         plus=PlusSettings(fraction=1.0),
         prediction=PREDICTION_PRESETS["small"],
+    ),
+    "grouping": LearningSettings(
+        training=TRAINING_PRESETS["grouping"],
+        second_round=SecondRoundSettings(steps=1000, learning_rate=1e-3),
+        plus=PlusSettings(fraction=1.0),
+        prediction=PREDICTION_PRESETS["grouping"],
     ),
     "demo": _demo(),
 }

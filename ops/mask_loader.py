@@ -42,8 +42,8 @@ class Batch:
     pixels: torch.Tensor
     targets: BitTargets
     waited: float
-    score: torch.Tensor | None = None
-    granularity: torch.Tensor | None = None
+    score: torch.Tensor
+    granularity: torch.Tensor
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,10 @@ from stores.home import Home
 from stores.location import Location
 
 if TYPE_CHECKING:
+    from models.grouping import GroupingModel
     from models.whole_image import WholeImageModel
+
+    MaskModel = WholeImageModel | GroupingModel
 
 MODEL_FILE = "model.safetensors"
 
@@ -31,17 +34,19 @@ def model_location(home: Home, asset: str, version: str | None = None) -> Locati
     return home.versions_of(asset).content(version) / MODEL_FILE
 
 
-def load_model(place: Location, device: str | torch.device = "cpu") -> WholeImageModel:
-    """A model ready to predict.
+def load_model(place: Location, device: str | torch.device = "cpu") -> MaskModel:
+    """A model ready to predict, of whichever kind the file holds.
 
     Raises:
         WeightsUnavailable: no such file, a damaged one, or one of another kind.
         FileNotFoundError: nothing there, at a URL.
     """
+    from models.grouping import KIND, load_grouping
+    from models.network_files import kind_of
     from models.whole_image import load_whole_image
 
     with local_copy(place) as path:
-        return load_whole_image(path, device)
+        return (load_grouping if kind_of(path) == KIND else load_whole_image)(path, device)
 
 
 @contextmanager

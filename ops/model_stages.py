@@ -11,6 +11,7 @@ import numpy as np
 
 from models.backbone import best_device
 from ops.fanout import Fanout
+from ops.grouping.predict import grouped_masks, looks_of
 from ops.learning import LearningSettings
 from ops.mask_tree import build_tree
 from ops.model_files import load_model
@@ -25,12 +26,12 @@ from ops.training_settings import PredictionSettings, SelfTrainingSettings
 from stores.home import Home
 from stores.location import Location
 from stores.mask_store import MaskShardReader, MaskShardWriter, open_masks
-from stores.masks import MaskSet
+from stores.masks import SOURCES, MaskSet
 from stores.shards import ShardSource
 from stores.versions import version_of
 
 if TYPE_CHECKING:
-    from models.whole_image import WholeImageModel
+    from ops.model_files import MaskModel
 
 MODEL_OF = {
     "round1_masks": "round1_model",
@@ -148,11 +149,18 @@ class PredictionWorker:
 
 
 def predicted_tree(
-    model: WholeImageModel, image: np.ndarray, settings: PredictionSettings, source: str = "round1"
+    model: MaskModel, image: np.ndarray, settings: PredictionSettings, source: str = "round1"
 ) -> MaskSet:
     """Masks of one uint8 RGB (H, W, 3) image, best first, as a tree; exact copies of better ones are left out."""
-    (found,) = predict(model, [image], settings, source=source)
-    masks = found.masks.with_columns(confidence=found.class_score)
+    from models.grouping import GroupingModel
+
+    if isinstance(model, GroupingModel):
+        masks = grouped_masks(image, looks_of(model), settings.grouping, settings.max_masks)
+        masks = masks.take(np.flatnonzero((masks.score >= settings.min_score) & (masks.areas() >= settings.min_area)))
+        masks = masks.with_columns(source=SOURCES.index(source))
+    else:
+        (found,) = predict(model, [image], settings, source=source)
+        masks = found.masks.with_columns(confidence=found.class_score)
     return build_tree(masks.take(distinct(masks)))
 
 
@@ -178,5 +186,5 @@ class MergeWorker:
 
 
 @lru_cache(maxsize=1)
-def _loaded(place: Location, device: str) -> WholeImageModel:
+def _loaded(place: Location, device: str) -> MaskModel:
     return load_model(place, device)

@@ -15,7 +15,7 @@ from ops.training_log import Entry
 from ops.training_settings import PredictionSettings
 
 if TYPE_CHECKING:
-    from models.whole_image import WholeImageModel
+    from ops.model_files import MaskModel
 
 _MARGIN = 44
 _TICKS = 5
@@ -55,7 +55,7 @@ def loss_curve(history: Sequence[Entry], size: tuple[int, int] = (720, 300)) -> 
     return np.asarray(picture)
 
 
-def sample_sheet(model: WholeImageModel, labels: ShardLabels, settings: PredictionSettings) -> np.ndarray:
+def sample_sheet(model: MaskModel, labels: ShardLabels, settings: PredictionSettings) -> np.ndarray:
     """A few photos, each beside the labels it was trained on and what the model finds, (H, W, 3) uint8."""
     pictures = []
     for index in np.unique(np.linspace(0, len(labels) - 1, min(_SHOWN, len(labels))).astype(int)):

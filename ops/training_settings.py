@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from models.grouping_config import GroupingConfig
 from models.input_sides import MULTIPLE
 from models.whole_image_config import WholeImageConfig
+from ops.grouping.settings import GroupingLossSettings, GroupingPrediction
 from ops.settings import Section
 
 FREE_TO_CHANGE = ("checkpoint_every", "keep_checkpoints", "log_every", "max_skipped")  # do not decide the model
@@ -77,8 +79,18 @@ class RunSettings(Section):
 class TrainingSettings(RunSettings):
     """One training run of a mask model."""
 
+    learner: Literal["queries", "grouping"] = Field(
+        default="queries", description="Mask2Former's queries (`model`, `loss`), or which pixels belong together"
+    )
     model: WholeImageConfig = WholeImageConfig()
     loss: LossSettings = LossSettings()
+    grouping: GroupingConfig = GroupingConfig()
+    grouping_loss: GroupingLossSettings = GroupingLossSettings()
+
+    @property
+    def backbone(self) -> str:
+        """Name of the backbone of what learns."""
+        return self.grouping.backbone if self.learner == "grouping" else self.model.backbone
 
 
 class PredictionSettings(Section):
@@ -94,6 +106,10 @@ class PredictionSettings(Section):
     nms_iou: float | None = Field(default=None, description="exact mask NMS; empty keeps all, as the papers do")
     min_area: int = Field(default=1, ge=1, description="smallest mask in pixels of the image")
     batch: int = Field(default=1, ge=1, description="images of equal shape a forward pass")
+    grouping: GroupingPrediction = Field(
+        default=GroupingPrediction(),
+        description="how grouping models find masks; of the rest they heed max_masks, min_score and min_area",
+    )
 
 
 class SelfTrainingSettings(Section):
@@ -124,8 +140,20 @@ _SMALL = TrainingSettings(
     checkpoint_every=200,
 )
 
-TRAINING_PRESETS = {"paper": TrainingSettings(), "small": _SMALL}
+_GROUPING = TrainingSettings(
+    learner="grouping",
+    loader=LoaderSettings(size=320, fit="long", scales=(1.4, 2.6), max_masks=300, choice="best"),
+    optimiser=OptimiserSettings(
+        learning_rate=2e-3, reference_batch=4, warmup_steps=50, clip=1.0, drops=(0.7, 0.9), ema_decay=0.995
+    ),
+    batch=4,
+    steps=2000,
+    checkpoint_every=200,
+)
+
+TRAINING_PRESETS = {"paper": TrainingSettings(), "small": _SMALL, "grouping": _GROUPING}
 PREDICTION_PRESETS = {
     "paper": PredictionSettings(),
+    "grouping": PredictionSettings(),
     "small": PredictionSettings(short_side=384, long_side=640, nms_iou=0.9),
 }

@@ -28,7 +28,12 @@ from stores.location import Location
 from stores.versions import version_of
 
 if TYPE_CHECKING:
-    from models.whole_image import WholeImageModel
+    from ops.model_files import MaskModel
+    from ops.training import TrainingTask
+
+
+class UnfitModel(ValueError):
+    """A model that a training cannot go on from; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -74,28 +79,59 @@ class TrainingJob:
     log: Say | None = None
 
     def __call__(self) -> TrainingResult:
+        from models.grouping import GroupingModel, save_grouping
         from models.whole_image import WholeImageModel, save_whole_image
-        from ops.whole_image_training import WholeImageTask
 
         torch.manual_seed(self.settings.seed)
         source = ShardLabels(self.home, self.labels, self.versions, self.limits)
-        device = best_device()
-        task = WholeImageTask(self._model().train().to(device), source, self.settings, self.fingerprint)
+        task = self._task(self._model().train().to(best_device()), source)
         result = train(task, self.settings, self.folder, after_window=self._say)
-        if worker_place()[0] == 0 and isinstance(result.model, WholeImageModel):
-            save_whole_image(result.model, Path(self.folder) / MODEL_FILE, torch.float16)
+        path = Path(self.folder) / MODEL_FILE
+        if worker_place()[0] == 0 and isinstance(result.model, GroupingModel):
+            save_grouping(result.model, path, torch.float16)
+        elif worker_place()[0] == 0 and isinstance(result.model, WholeImageModel):
+            save_whole_image(result.model, path, torch.float16)
         return result
 
-    def _model(self) -> WholeImageModel:
+    def _task(self, model: MaskModel, source: ShardLabels) -> TrainingTask:
+        from models.grouping import GroupingModel
+        from ops.grouping.training import GroupingTask
+        from ops.whole_image_training import WholeImageTask
+
+        if isinstance(model, GroupingModel):
+            return GroupingTask(model, source, self.settings, self.fingerprint)
+        return WholeImageTask(model, source, self.settings, self.fingerprint)
+
+    def _model(self) -> MaskModel:
+        from models.grouping import build_grouping
         from models.whole_image import build_whole_image
 
         if self.initial:
-            return load_model(self.initial)
+            return _of_learner(load_model(self.initial), self.settings)
+        if self.settings.learner == "grouping":
+            return build_grouping(self.settings.grouping, self.weights)
         return build_whole_image(self.settings.model, self.weights)
 
     def _say(self, entry: Entry) -> None:
         if self.log:
             self.log(progress_line(entry, self.settings))
+
+
+def _of_learner(model: MaskModel, settings: TrainingSettings) -> MaskModel:
+    """The model, if it is what `settings.learner` says.
+
+    Raises:
+        UnfitModel: it is of the other kind.
+    """
+    from models.grouping import GroupingModel
+
+    found = "grouping" if isinstance(model, GroupingModel) else "queries"
+    if found != settings.learner:
+        raise UnfitModel(
+            f"training.learner is {settings.learner}, but the model to go on from is of learner {found}: "
+            f"train with --set training.learner={found} or its preset, or train round 1 again"
+        )
+    return model
 
 
 def progress_line(entry: Entry, settings: RunSettings) -> str:
@@ -133,7 +169,7 @@ def training_provenance(
     from models.backbones import load_backbone
 
     settings = learning.settings.training_of(asset)
-    backbone = None if initial else load_backbone(settings.model.backbone, learning.settings.weights).weight_hash
+    backbone = None if initial else load_backbone(settings.backbone, learning.settings.weights).weight_hash
     return {
         "asset": asset,
         "code": code_version,

@@ -47,7 +47,7 @@ class LabellingResource(dg.ConfigurableResource[Labelling]):
 class LearningResource(dg.ConfigurableResource[Learning]):
     """How models are trained and used; the launchpad, schedules and sensors may change it in the run's config."""
 
-    preset: str = Field(default=DEFAULT_LEARNING_PRESET, description="small, paper or demo (ops/learning.py)")
+    preset: str = Field(default=DEFAULT_LEARNING_PRESET, description="grouping, small, paper or demo (ops/learning.py)")
     settings: dict[str, Any] = Field(default_factory=dict, description="what differs, as {training: {steps: 500}}")
     overrides: list[str] = Field(default_factory=list, description="single values, such as training.steps=500")
     shards: list[str] = Field(default_factory=list, description="to train on; empty takes all")

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from ops.learning import DEFAULT_LEARNING_PRESET
 from pipelines.runner import ShardRun, running
 
 BY_SHARD, ONCE = True, False
@@ -29,7 +30,7 @@ class LearningRequest:
         workers: that train together.
     """
 
-    preset: str = "small"
+    preset: str = DEFAULT_LEARNING_PRESET
     values: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     workers: int = 1

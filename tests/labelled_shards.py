@@ -23,6 +23,7 @@ PHOTOS = (data.coffee, data.chelsea, data.astronaut, data.rocket)
 SIZE = (120, 90)
 TINY = {
     "training": {
+        "learner": "queries",
         "model": {
             "backbone": "augnet_resnet50",
             "queries": 12,
@@ -32,7 +33,7 @@ TINY = {
             "feedforward": 32,
         },
         "loss": {"points": 64},
-        "loader": {"size": 64, "max_masks": 12, "workers": 1},
+        "loader": {"size": 64, "fit": "short", "scales": (1.0, 1.25), "max_masks": 12, "workers": 1},
         "batch": 2,
         "steps": 4,
         "checkpoint_every": 2,

@@ -46,7 +46,7 @@ def _resettle(labels: np.ndarray, image: np.ndarray, reach: int) -> np.ndarray:
 
 def masks_of_sets(labels: np.ndarray, sets: LeafSets, scores: np.ndarray) -> MaskSet:
     """Masks in the frame of a label map (H, W), one a leaf set, empty ones left out."""
-    boxes_of_leaves = _leaf_boxes(labels, count=1 + int(max(labels.max(), sets.leaves.max(initial=0))))
+    boxes_of_leaves = leaf_boxes(labels, count=1 + int(max(labels.max(), sets.leaves.max(initial=0))))
     boxes, crops, kept = [], [], []
     member = np.zeros(len(boxes_of_leaves), bool)
     for index in range(len(sets)):
@@ -63,7 +63,7 @@ def masks_of_sets(labels: np.ndarray, sets: LeafSets, scores: np.ndarray) -> Mas
     return MaskSet.from_crops(labels.shape, np.array(boxes, np.int32).reshape(-1, 4), crops, score=scores[kept])
 
 
-def _leaf_boxes(labels: np.ndarray, count: int) -> np.ndarray:
+def leaf_boxes(labels: np.ndarray, count: int) -> np.ndarray:
     """(count, 4) top, left, bottom, right of every leaf, the last two exclusive.
 
     A leaf that a smaller photo has no room for has an inverted box.

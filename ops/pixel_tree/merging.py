@@ -33,6 +33,10 @@ class MergeWeights:
         """The same with all that comes from the backbone switched off."""
         return replace(self, boundary=(*self.boundary[:-1], 0.0), shallow=0.0, deep=0.0)
 
+    def with_features(self, factor: float) -> MergeWeights:
+        """The same with the features' own terms, not their boundary cue, `factor` times as heavy."""
+        return replace(self, shallow=self.shallow * factor, deep=self.deep * factor)
+
     def vector(self, stages: int) -> np.ndarray:
         """Weights of the raw terms: boundary cues, colour, histogram, then one a stage."""
         half = max(stages // 2, 1)

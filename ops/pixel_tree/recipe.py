@@ -87,13 +87,23 @@ def analyse(working: np.ndarray, stages: list[np.ndarray], options: PixelTreeSet
 
 
 def propose_all(
-    leaves: Leaves, graph: RegionGraph, deepest: np.ndarray, divide: MaskSet, options: PixelTreeSettings
+    leaves: Leaves,
+    graph: RegionGraph,
+    deepest: np.ndarray,
+    divide: MaskSet,
+    options: PixelTreeSettings,
+    feature_weight: float = 1.0,
 ) -> Proposals:
-    """Nodes, pairs and triplets of every tree, and MaskCut's objects, scored."""
+    """Nodes, pairs and triplets of every tree, and MaskCut's objects, scored.
+
+    Args:
+        feature_weight: what the features' own terms count, against what they do in `TREES`.
+    """
     sets, measures = [], []
     separation = 0.0
     for weights in TREES[: options.trees]:
-        tree = merge_regions(leaves, graph, weights if options.deep_features else weights.without_features())
+        weights = weights.with_features(feature_weight) if options.deep_features else weights.without_features()
+        tree = merge_regions(leaves, graph, weights)
         candidates = propose(tree, options)
         sets.append(leaf_sets(tree, candidates))
         measures.append(measure(tree, candidates, leaves, graph))

@@ -17,7 +17,7 @@ app = typer.Typer()
 def train(
     shards: Annotated[list[str] | None, typer.Option(help="Labelled shards, between commas; all by default.")] = None,
     rounds: Annotated[str, typer.Option(help="1, 2 or 1,2.")] = "1,2",
-    preset: Annotated[str, typer.Option(help="Settings to start from: small, paper or demo.")] = "small",
+    preset: Annotated[str, typer.Option(help="Settings to start from: grouping, small, paper or demo.")] = "grouping",
     config: ConfigFile = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="One setting: training.steps=500.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Ray workers that train together.")] = 1,
@@ -42,7 +42,7 @@ def plus(
     ablations: Annotated[
         bool, typer.Option(help="Also the models of human masks alone and of the union without tau.")
     ] = False,
-    preset: Annotated[str, typer.Option(help="Settings to start from: small, paper or demo.")] = "small",
+    preset: Annotated[str, typer.Option(help="Settings to start from: grouping, small, paper or demo.")] = "grouping",
     config: ConfigFile = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="One setting: plus.tau=0.05.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Ray workers that train together.")] = 1,
@@ -99,7 +99,8 @@ def evaluate(
     config: ConfigFile = None,
     overrides: Overrides = None,
     learning: Annotated[
-        str | None, typer.Option(help="How models predict: small, paper or demo; by default as in their training.")
+        str | None,
+        typer.Option(help="How models predict, by preset; by default as in their training."),
     ] = None,
     learning_overrides: Annotated[
         list[str] | None, typer.Option("--set-learning", help="One setting of it: prediction.nms_iou=0.8.")
@@ -107,11 +108,16 @@ def evaluate(
     force: Force = False,
 ) -> None:
     """Score pseudo-labels and trained models against human masks."""
+    from ops.learning import DEFAULT_LEARNING_PRESET
     from pipelines.commands import evaluate as command
     from pipelines.commands.request import request_of
     from pipelines.commands.train import learning_request
 
     labels = request_of(preset, config, overrides or [], None, None, force)
     chosen = learning or learning_overrides
-    models = learning_request(learning or "small", None, learning_overrides or [], 1, False) if chosen else None
+    models = (
+        learning_request(learning or DEFAULT_LEARNING_PRESET, None, learning_overrides or [], 1, False)
+        if chosen
+        else None
+    )
     leave(command.evaluate(labels, models, names(datasets), file, limit))

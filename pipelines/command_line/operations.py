@@ -64,7 +64,7 @@ def backfill(
     overrides: Overrides = None,
     backbone: Backbone = None,
     recipe: Recipe = None,
-    learning: Annotated[str, typer.Option(help="How models predict: small, paper or demo.")] = "small",
+    learning: Annotated[str, typer.Option(help="How models predict: grouping, small, paper or demo.")] = "grouping",
     force: Force = False,
 ) -> None:
     """Make assets of many shards by Dagster's daemon, a run a shard; survives this command."""

@@ -14,7 +14,7 @@ from stores.location import Location
 from stores.versions import IncompleteVersion, NoVersion
 
 if TYPE_CHECKING:
-    from models.whole_image import WholeImageModel
+    from ops.model_files import MaskModel
     from ops.training_settings import PredictionSettings
 
 _PICTURE_SIDE = 1600
@@ -55,7 +55,7 @@ def segment(photos: Sequence[str], model: str, output: Path, max_masks: int | No
     return 1 if failed else 0
 
 
-def _load(model: str, device: str) -> tuple[WholeImageModel, PredictionSettings]:
+def _load(model: str, device: str) -> tuple[MaskModel, PredictionSettings]:
     """A model by the name of its asset, `NAME@VERSION`, or the path or URL of a file; and how it predicts."""
     from ops.learning import LEARNING_PRESETS
     from ops.model_files import load_model, model_location

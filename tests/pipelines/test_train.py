@@ -56,7 +56,7 @@ def test_one_round_and_a_photo_segmented_with_its_model(unsam, labelled, tmp_pat
     [
         (("train", "--shards", "nowhere-0000"), "not registered: nowhere-0000"),
         (("train", "--rounds", "3"), "rounds are 1 and 2, not 3"),
-        (("train", "--preset", "huge"), "unknown training preset 'huge'; there are paper, small, demo"),
+        (("train", "--preset", "huge"), "unknown training preset 'huge'; there are paper, small, grouping, demo"),
         (("train", "--set", "training.stepz=3"), "unknown knob 'stepz' in section training, did you mean 'steps'"),
         (("plus", "--source", "sam"), "plus.source: Input should be 'pseudo', 'round1' or 'round2'"),
         (("plus", "--shards", "nowhere-0000"), "not registered: nowhere-0000"),

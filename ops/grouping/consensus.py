@@ -1,0 +1,126 @@
+"""Masks on which several views of a photo agree: ranked by that, near-copies left out, outlines put to the vote."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ops.grouping.agreement import Pool, pool
+from ops.grouping.settings import GroupingPrediction
+from ops.grouping.views import Proposed
+from ops.pixel_tree.full_size import labels_at_size, leaf_boxes
+from stores.masks import MaskSet, tight_box
+
+_SURE = 1e-6
+
+
+def consensus(
+    image: np.ndarray, views: list[Proposed], settings: GroupingPrediction, size: tuple[int, int], most: int
+) -> MaskSet:
+    """Masks of a uint8 RGB (H, W, 3) image, best first; `confidence` is their agreement.
+
+    Args:
+        views: what each proposes.
+        size: (h, w) of the frame in which they are compared.
+        most: masks to keep.
+
+    Returns:
+        Masks without a tree; none where no view found an edge.
+    """
+    if not views:
+        return MaskSet.empty(image.shape[:2])
+    found = pool(views, size)
+    agreement = found.agreement()
+    score = ranks(found.score, agreement, settings.agreement_weight)
+    kept, score = choose(found.iou, score, settings, most)
+    masks = _outlines(image, found, kept, settings.least_vote).with_columns(score=score, confidence=agreement[kept])
+    return masks.take(np.flatnonzero(masks.boxes[:, 2] > 0))
+
+
+def ranks(score: np.ndarray, agreement: np.ndarray, weight: float) -> np.ndarray:
+    """Scores in (0, 1): a view's own, less `weight` of its log-odds for all that the agreement lacks to 1."""
+    own = np.clip(score.astype(np.float64), _SURE, 1 - _SURE)
+    return (1 / (1 + np.exp(-(np.log(own / (1 - own)) + weight * (agreement - 1))))).astype(np.float32)
+
+
+def choose(
+    iou: np.ndarray, score: np.ndarray, settings: GroupingPrediction, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best of n candidates in the order in which they are to be looked at.
+
+    One that overlaps a better one by more than `demoting_overlap` says little that is new: it comes behind all that
+    are apart, so that few masks already show many things. Beyond `largest_overlap` it is left out.
+
+    Args:
+        iou: (n, n) of the candidates. score: (n,) in (0, 1).
+        most: k at most.
+
+    Returns:
+        (k,) int64 indices and their (k,) float32 scores, descending: above 0.5 for those that are apart.
+    """
+    alive, apart = np.ones(len(score), bool), np.ones(len(score), bool)
+    tiers: tuple[list[int], list[int]] = ([], [])
+    for index in np.argsort(-score, kind="stable"):
+        if len(tiers[0]) == most:
+            break
+        if not alive[index]:
+            continue
+        alive &= iou[index] <= settings.largest_overlap
+        if apart[index]:
+            apart &= iou[index] <= settings.demoting_overlap
+            tiers[0].append(int(index))
+        else:
+            tiers[1].append(int(index))
+    kept = np.array([*tiers[0], *tiers[1]][:most], np.int64)
+    lift = (np.arange(len(kept)) < len(tiers[0])).astype(np.float32)
+    return kept, (score[kept] + lift) / 2
+
+
+class Electorate:
+    """The candidates of all views in the frame of the photo, to be put to the vote one by one.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        found: the pool.
+    """
+
+    def __init__(self, image: np.ndarray, found: Pool) -> None:
+        self._found = found
+        self._labels = [labels_at_size(view.labels, image) for view in found.views]
+        counts = [1 + max(int(view.labels.max()), 0) for view in found.views]
+        self._boxes = [leaf_boxes(labels, count) for labels, count in zip(self._labels, counts, strict=True)]
+        self._member = [np.zeros(count, bool) for count in counts]
+
+    def outline(self, ballots: np.ndarray, partners: np.ndarray) -> tuple[tuple[int, int, int, int], np.ndarray]:
+        """Tight box x, y, w, h and crop of the pixels that more than half of the ballots are for.
+
+        Args:
+            ballots: (V,) what each view's candidate counts, 0 for none. partners: (V,) these candidates.
+        """
+        views = np.flatnonzero(ballots).tolist()
+        leaves = [self._leaves(view, partners[view]) for view in views]
+        corners = np.concatenate([self._boxes[view][own] for view, own in zip(views, leaves, strict=True)])
+        top, left = corners[:, :2].min(axis=0)
+        bottom, right = corners[:, 2:].max(axis=0)
+        votes = np.zeros((max(bottom - top, 0), max(right - left, 0)), np.float32)
+        for view, own in zip(views, leaves, strict=True):
+            member = self._member[view]
+            member[own] = True
+            votes += ballots[view] * member[self._labels[view][top:bottom, left:right]]
+            member[own] = False
+        crop = votes > ballots.sum() / 2
+        x, y, w, h = tight_box(crop)
+        return (int(left) + x, int(top) + y, w, h), crop[y : y + h, x : x + w]
+
+    def _leaves(self, view: int, candidate: np.intp) -> np.ndarray:
+        sets = self._found.views[view].sets
+        own = candidate - self._found.starts[view]
+        return sets.leaves[sets.offsets[own] : sets.offsets[own + 1]]
+
+
+def _outlines(image: np.ndarray, found: Pool, kept: np.ndarray, least_vote: float) -> MaskSet:
+    """Each mask where most views have it; a view's vote is its IoU with the mask, none below `least_vote`."""
+    electorate = Electorate(image, found)
+    ballots = np.where(found.best[kept] >= least_vote, found.best[kept], 0)
+    outlines = [electorate.outline(*one) for one in zip(ballots, found.partner[kept], strict=True)]
+    boxes = np.array([box for box, _ in outlines], np.int32).reshape(-1, 4)
+    return MaskSet.from_crops(image.shape[:2], boxes, [crop for _, crop in outlines])

@@ -1,0 +1,92 @@
+"""From a photo to its masks, on photos that scikit-image ships."""
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from models.grouping import build_grouping
+from models.grouping_config import GroupingConfig
+from ops.grouping.predict import grouped_masks, looks_of
+from ops.grouping.settings import GroupingPrediction, View
+from ops.grouping.views import propose
+from ops.model_stages import predicted_tree
+from ops.settings import PixelTreeSettings
+from ops.training_settings import PredictionSettings
+from stores.masks import SOURCES
+
+SIDE = 96
+SMALL = GroupingPrediction(
+    views=(View(features="backbone", side=SIDE), View(side=SIDE, mirrored=True, boundaries="sobel")), candidates=200
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return build_grouping(GroupingConfig(dim=16, embedding=8)).eval()
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return data.astronaut()[:240:2, :320:2]
+
+
+@pytest.fixture(scope="module")
+def masks(model, photo):
+    return predicted_tree(model, photo, PredictionSettings(max_masks=40, grouping=SMALL), "round2")
+
+
+def test_masks_are_a_tree_best_first_with_their_agreement(masks, photo):
+    assert 10 < len(masks) <= 40
+    assert masks.size == photo.shape[:2]
+    assert (np.diff(masks.score) <= 0).all()
+    assert ((masks.confidence >= 0) & (masks.confidence <= 1)).all()
+    assert (masks.source == SOURCES.index("round2")).all()
+    assert (masks.areas() > 0).all()
+    for index, parent in enumerate(masks.parent):
+        if parent >= 0:
+            assert masks.areas()[parent] >= masks.areas()[index]
+
+
+def test_no_two_masks_are_near_copies(masks):
+    dense = np.stack([masks.dense(i).reshape(-1) for i in range(len(masks))]).astype(int)
+    shared = dense @ dense.T
+    iou = shared / (dense.sum(1)[:, None] + dense.sum(1) - shared)
+    assert np.triu(iou, 1).max() < 1
+
+
+def test_the_same_photo_gives_the_same_masks(model, masks, photo):
+    again = predicted_tree(model, photo, PredictionSettings(max_masks=40, grouping=SMALL), "round2")
+    np.testing.assert_array_equal(again.bits, masks.bits)
+
+
+def test_fewer_masks_are_the_best_of_more(model, masks, photo):
+    few = predicted_tree(model, photo, PredictionSettings(max_masks=5, grouping=SMALL))
+    np.testing.assert_array_equal(few.boxes, masks.boxes[:5])
+    sure = predicted_tree(model, photo, PredictionSettings(max_masks=40, min_score=0.9, grouping=SMALL))
+    assert 0 < len(sure) < len(masks)
+    assert sure.score.min() >= 0.9
+
+
+def test_a_mirrored_view_is_turned_back(model, photo):
+    """Its candidates lie where those of the mirrored photo do, mirrored."""
+    looks, options = looks_of(model)["model"], PixelTreeSettings()
+    turned = propose(photo, View(side=SIDE, mirrored=True), looks, options, 50)
+    plain = propose(np.ascontiguousarray(photo[:, ::-1]), View(side=SIDE), looks, options, 50)
+    np.testing.assert_array_equal(turned.labels, plain.labels[:, ::-1])
+    np.testing.assert_array_equal(turned.sets.leaves, plain.sets.leaves)
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (8, 8), (9, 300)])
+def test_a_photo_of_one_colour_has_no_masks(model, shape):
+    masks = grouped_masks(np.full((*shape, 3), 90, np.uint8), looks_of(model), SMALL)
+    assert len(masks) == 0
+    assert masks.size == shape
+
+
+def test_a_large_photo_keeps_its_own_outlines(model, photo):
+    large = np.kron(photo, np.ones((3, 3, 1), np.uint8))
+    masks = grouped_masks(large, looks_of(model), SMALL, 20)
+    assert masks.size == large.shape[:2]
+    assert len(masks) > 5
