@@ -17,8 +17,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.backbone import Backbone, Precision, resolve_precision
-from models.backbones import BACKBONES
 from models.feature_pyramid import FeaturePyramid, build_pyramid, load_pretrained
 from models.grouping_config import GroupingConfig
 from models.input_sides import MULTIPLE
@@ -92,14 +90,6 @@ def build_grouping(shape: GroupingConfig, weights: str | None = None) -> Groupin
     model = GroupingModel(shape)
     load_pretrained(model.pyramid, shape.backbone, weights)
     return model
-
-
-def backbone_of(model: GroupingModel, precision: Precision = "auto") -> Backbone:
-    """The frozen backbone that the model holds, as the label recipes use it, on the model's device."""
-    backbone = BACKBONES[model.shape.backbone].build()
-    backbone.load({name: value.float() for name, value in model.pyramid.body.state_dict().items()})
-    device = next(model.parameters()).device
-    return backbone.finish(device, resolve_precision(precision, device))
 
 
 def save_grouping(model: GroupingModel, path: str | Path, dtype: torch.dtype = torch.float32) -> None:

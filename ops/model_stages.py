@@ -11,7 +11,7 @@ import numpy as np
 
 from models.backbone import best_device
 from ops.fanout import Fanout
-from ops.grouping.predict import grouped_masks, looks_of
+from ops.grouping.predict import grouped_masks
 from ops.learning import LearningSettings
 from ops.mask_tree import build_tree
 from ops.model_files import load_model
@@ -155,7 +155,7 @@ def predicted_tree(
     from models.grouping import GroupingModel
 
     if isinstance(model, GroupingModel):
-        masks = grouped_masks(image, looks_of(model), settings.grouping, settings.max_masks)
+        masks = grouped_masks(image, model, settings.grouping, settings.max_masks)
         masks = masks.take(np.flatnonzero((masks.score >= settings.min_score) & (masks.areas() >= settings.min_area)))
         masks = masks.with_columns(source=SOURCES.index(source))
     else:

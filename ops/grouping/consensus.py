@@ -38,8 +38,7 @@ def consensus(
 
 def ranks(score: np.ndarray, agreement: np.ndarray, weight: float) -> np.ndarray:
     """Scores in (0, 1): a view's own, less `weight` of its log-odds for all that the agreement lacks to 1."""
-    own = np.clip(score.astype(np.float64), _SURE, 1 - _SURE)
-    return (1 / (1 + np.exp(-(np.log(own / (1 - own)) + weight * (agreement - 1))))).astype(np.float32)
+    return _shifted(score, weight * (agreement - 1))
 
 
 def choose(
@@ -47,32 +46,38 @@ def choose(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best of n candidates in the order in which they are to be looked at.
 
-    One that overlaps a better one by more than `demoting_overlap` says little that is new: it comes behind all that
-    are apart, so that few masks already show many things. Beyond `largest_overlap` it is left out.
+    One that overlaps a better one by more than `largest_overlap` is left out. Beyond `crowded_overlap` it says little
+    that is new and loses `crowding` of its log-odds, so that few masks already show many things.
 
     Args:
         iou: (n, n) of the candidates. score: (n,) in (0, 1).
         most: k at most.
 
     Returns:
-        (k,) int64 indices and their (k,) float32 scores, descending: above 0.5 for those that are apart.
+        (k,) int64 indices and their (k,) float32 scores, descending.
     """
     alive, apart = np.ones(len(score), bool), np.ones(len(score), bool)
-    tiers: tuple[list[int], list[int]] = ([], [])
+    kept: list[int] = []
+    lonely = 0
     for index in np.argsort(-score, kind="stable"):
-        if len(tiers[0]) == most:
+        if lonely == most:
             break
-        if not alive[index]:
-            continue
-        alive &= iou[index] <= settings.largest_overlap
-        if apart[index]:
-            apart &= iou[index] <= settings.demoting_overlap
-            tiers[0].append(int(index))
-        else:
-            tiers[1].append(int(index))
-    kept = np.array([*tiers[0], *tiers[1]][:most], np.int64)
-    lift = (np.arange(len(kept)) < len(tiers[0])).astype(np.float32)
-    return kept, (score[kept] + lift) / 2
+        if alive[index]:
+            kept.append(int(index))
+            alive &= iou[index] <= settings.largest_overlap
+            if apart[index]:
+                lonely += 1
+                apart &= (iou[index] <= settings.crowded_overlap) | (np.arange(len(score)) == index)
+    chosen = np.array(kept, np.int64)
+    final = _shifted(score[chosen], np.where(apart[chosen], 0, -settings.crowding))
+    order = np.argsort(-final, kind="stable")[:most]
+    return chosen[order], final[order]
+
+
+def _shifted(score: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Scores whose log-odds are moved."""
+    own = np.clip(score.astype(np.float64), _SURE, 1 - _SURE)
+    return (1 / (1 + np.exp(-(np.log(own / (1 - own)) + by)))).astype(np.float32)
 
 
 class Electorate:

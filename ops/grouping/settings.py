@@ -23,18 +23,20 @@ class GroupingLossSettings(Section):
 class View(Section):
     """One way to look at a photo."""
 
-    features: Literal["backbone", "model"] = Field("model", description="the label recipe's own, or what was learned")
     side: int = Field(640, ge=64, description="longer side in pixels at which it is looked at")
     mirrored: bool = False
-    feature_weight: float = Field(1.0, ge=0, description="what the features count in merging, against the recipe's")
+    feature_weight: float = Field(
+        2.0, ge=0, description="what embeddings count in merging, against the recipe's features"
+    )
     boundaries: Literal["multiscale", "sobel"] = Field("multiscale", description="what the superpixels follow")
     largest_overlap: float = Field(0.9, gt=0, le=1, description="IoU above which the lower of two is left out")
 
 
 _VIEWS = (
-    View(features="backbone"),
-    View(feature_weight=2.0),
-    View(feature_weight=2.0, mirrored=True, boundaries="sobel"),
+    View(),
+    View(mirrored=True, boundaries="sobel"),
+    View(side=448, boundaries="sobel"),
+    View(side=896),
 )
 
 
@@ -43,7 +45,8 @@ class GroupingPrediction(Section):
 
     views: tuple[View, ...] = Field(_VIEWS, min_length=1, description="ways to look at a photo")
     candidates: int = Field(1500, ge=1, description="of each view, the best")
-    agreement_weight: float = Field(8.0, ge=0, description="log-odds that full agreement is worth over none")
+    agreement_weight: float = Field(12.0, ge=0, description="log-odds that full agreement is worth over none")
     largest_overlap: float = Field(0.8, gt=0, le=1, description="IoU above which the lower of two masks is left out")
-    demoting_overlap: float = Field(0.6, gt=0, le=1, description="IoU above which it ranks behind all that are apart")
+    crowded_overlap: float = Field(0.6, gt=0, le=1, description="IoU above which the lower of two masks is crowded")
+    crowding: float = Field(1.0, ge=0, description="log-odds that a crowded mask loses")
     least_vote: float = Field(0.5, gt=0, le=1, description="a view with a smaller IoU has no say in a mask's outline")

@@ -1,30 +1,26 @@
-"""What is proposed for a photo when it is looked at in one way: by backbone or grouping model, at some size."""
+"""What is proposed for a photo when it is looked at in one way: at some size, mirrored, by its edges of one kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
 
-from models.backbone import Backbone, Precision, computing
+from models.backbone import Precision, computing
 from models.input_sides import nearest_side
 from ops.features import normalise_pixels
 from ops.grouping.settings import View
 from ops.pixel_tree.proposals import LeafSets
 from ops.pixel_tree.recipe import analyse, propose_all, working_image
 from ops.pixel_tree.selection import select
-from ops.pixel_tree.stages import stage_maps
 from ops.settings import PixelTreeSettings
 from stores.masks import MaskSet
 
 if TYPE_CHECKING:
     from models.grouping import GroupingModel
-
-FeatureMaps = Callable[[np.ndarray, int], list[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -34,27 +30,6 @@ class Proposed:
     labels: np.ndarray
     sets: LeafSets
     score: np.ndarray
-
-
-class Looks(Protocol):
-    """Feature maps of a working image (H, W, 3) for a network input of a longer side, as `stage_maps` gives them."""
-
-    def __call__(self, working: np.ndarray, side: int) -> list[np.ndarray]: ...
-
-
-def backbone_maps(backbone: Backbone) -> Looks:
-    """The label recipe's own features."""
-    return lambda working, side: stage_maps(working, backbone, side)
-
-
-def embedding_maps(model: GroupingModel, precision: Precision = "auto") -> Looks:
-    """A grouping model's embeddings, for the shallow and for the deep half of the recipe's terms."""
-
-    def maps(working: np.ndarray, side: int) -> list[np.ndarray]:
-        embedding = embed(model, working, side, precision)
-        return [embedding, embedding]
-
-    return maps
 
 
 @torch.inference_mode()
@@ -70,16 +45,23 @@ def embed(model: GroupingModel, image: np.ndarray, side: int, precision: Precisi
     return embedding[0].permute(1, 2, 0).float().cpu().numpy()
 
 
-def propose(image: np.ndarray, view: View, looks: Looks, options: PixelTreeSettings, most: int) -> Proposed | None:
-    """At most `most` candidates of a uint8 RGB (H, W, 3) image, best first; None for one without any edge."""
+def propose(
+    image: np.ndarray, view: View, model: GroupingModel, options: PixelTreeSettings, most: int
+) -> Proposed | None:
+    """At most `most` candidates of a uint8 RGB (H, W, 3) image, best first; None for one without any edge.
+
+    They are those of the label recipe `pixel_tree`, with the model's embeddings for the shallow and for the deep half
+    of the backbone's features.
+    """
     seen = np.ascontiguousarray(image[:, ::-1]) if view.mirrored else image
     options = options.model_copy(update={"side": view.side, "boundaries": view.boundaries, "objects": False})
     working = working_image(seen, view.side)
-    maps = looks(working, view.side)
-    leaves, graph = analyse(working, maps, options)
+    embedding = embed(model, working, view.side)
+    leaves, graph = analyse(working, [embedding, embedding], options)
     if len(leaves) == 1:
         return None
-    found = propose_all(leaves, graph, maps[-1], MaskSet.empty(image.shape[:2]), options, view.feature_weight)
+    nothing = MaskSet.empty(image.shape[:2])
+    found = propose_all(leaves, graph, embedding, nothing, options, view.feature_weight)
     kept = select(found.sets, found.score, found.area, leaves.area, most, view.largest_overlap)
     labels = leaves.labels[:, ::-1] if view.mirrored else leaves.labels
     return Proposed(np.ascontiguousarray(labels), found.sets.take(kept), found.score[kept])

@@ -19,9 +19,10 @@ def choose_slowly(iou, score, settings, most):
         if any(iou[i, j] > settings.largest_overlap for j in kept):
             continue
         kept.append(i)
-        if not any(iou[i, j] > settings.demoting_overlap for j in apart):
+        if not any(iou[i, j] > settings.crowded_overlap for j in apart):
             apart.append(i)
-    return [*apart, *(i for i in kept if i not in apart)][:most]
+    odds = {i: np.log(score[i] / (1 - score[i])) - (0 if i in apart else settings.crowding) for i in kept}
+    return sorted(kept, key=lambda i: -odds[i])[:most]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -7,7 +7,7 @@ from skimage import data
 
 from models.grouping import build_grouping
 from models.grouping_config import GroupingConfig
-from ops.grouping.predict import grouped_masks, looks_of
+from ops.grouping.predict import grouped_masks
 from ops.grouping.settings import GroupingPrediction, View
 from ops.grouping.views import propose
 from ops.model_stages import predicted_tree
@@ -16,9 +16,7 @@ from ops.training_settings import PredictionSettings
 from stores.masks import SOURCES
 
 SIDE = 96
-SMALL = GroupingPrediction(
-    views=(View(features="backbone", side=SIDE), View(side=SIDE, mirrored=True, boundaries="sobel")), candidates=200
-)
+SMALL = GroupingPrediction(views=(View(side=SIDE), View(side=SIDE, mirrored=True, boundaries="sobel")), candidates=200)
 
 
 @pytest.fixture(scope="module")
@@ -71,22 +69,22 @@ def test_fewer_masks_are_the_best_of_more(model, masks, photo):
 
 def test_a_mirrored_view_is_turned_back(model, photo):
     """Its candidates lie where those of the mirrored photo do, mirrored."""
-    looks, options = looks_of(model)["model"], PixelTreeSettings()
-    turned = propose(photo, View(side=SIDE, mirrored=True), looks, options, 50)
-    plain = propose(np.ascontiguousarray(photo[:, ::-1]), View(side=SIDE), looks, options, 50)
+    options = PixelTreeSettings()
+    turned = propose(photo, View(side=SIDE, mirrored=True), model, options, 50)
+    plain = propose(np.ascontiguousarray(photo[:, ::-1]), View(side=SIDE), model, options, 50)
     np.testing.assert_array_equal(turned.labels, plain.labels[:, ::-1])
     np.testing.assert_array_equal(turned.sets.leaves, plain.sets.leaves)
 
 
 @pytest.mark.parametrize("shape", [(40, 60), (8, 8), (9, 300)])
 def test_a_photo_of_one_colour_has_no_masks(model, shape):
-    masks = grouped_masks(np.full((*shape, 3), 90, np.uint8), looks_of(model), SMALL)
+    masks = grouped_masks(np.full((*shape, 3), 90, np.uint8), model, SMALL)
     assert len(masks) == 0
     assert masks.size == shape
 
 
 def test_a_large_photo_keeps_its_own_outlines(model, photo):
     large = np.kron(photo, np.ones((3, 3, 1), np.uint8))
-    masks = grouped_masks(large, looks_of(model), SMALL, 20)
+    masks = grouped_masks(large, model, SMALL, 20)
     assert masks.size == large.shape[:2]
     assert len(masks) > 5
