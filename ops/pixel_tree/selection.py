@@ -7,6 +7,9 @@ import numpy as np
 from ops.kernels import kernel
 from ops.pixel_tree.proposals import LeafSets
 
+_GROUPS = 32
+_ROUNDING = 1.001  # room for what float32 loses
+
 
 def select(
     sets: LeafSets, scores: np.ndarray, set_area: np.ndarray, leaf_area: np.ndarray, most: int, largest_iou: float
@@ -28,39 +31,45 @@ def select(
 
 @kernel
 def _suppress(order, offsets, leaves, set_area, leaf_area, most, largest_iou):
-    """Each leaf lists the kept sets that hold it, so an intersection costs only what the candidate's leaves list."""
-    kept = np.zeros(most, np.int64)
-    count = 0
-    head = np.full(len(leaf_area), -1, np.int64)
-    following, owner = np.zeros(1 << 14, np.int64), np.zeros(1 << 14, np.int64)
-    used = 0
-    shared = np.zeros(most, np.float32)
+    """Compares a candidate leaf by leaf only with the few kept sets that may be near-copies of it.
+
+    The leaves are split into `_GROUPS` groups. Two sets differ by at least what they differ by in the area of each
+    group; sets of IoU t differ by less than (1 - t) / (1 + t) of the sum of their areas.
+    """
+    kept, count = np.zeros(most, np.int64), 0
+    areas, own = np.zeros((most, _GROUPS), np.float32), np.zeros(_GROUPS, np.float32)
+    inside = np.zeros(len(leaf_area), np.bool_)
+    largest_difference = (1 - largest_iou) / (1 + largest_iou) * _ROUNDING
     for candidate in order:
         if count == most:
             break
         members = leaves[offsets[candidate] : offsets[candidate + 1]]
-        shared[:count] = 0
+        own[:] = 0
         for leaf in members:
-            entry = head[leaf]
-            while entry >= 0:
-                shared[owner[entry]] += leaf_area[leaf]
-                entry = following[entry]
-        copy = False
+            inside[leaf] = True
+            own[leaf % _GROUPS] += leaf_area[leaf]
+        area, copy = set_area[candidate], False
         for k in range(count):
-            if shared[k] > largest_iou * (set_area[candidate] + set_area[kept[k]] - shared[k]):
+            other = set_area[kept[k]]
+            if min(area, other) <= largest_iou * max(area, other):
+                continue
+            allowed, difference = largest_difference * (area + other), np.float32(0)
+            for group in range(_GROUPS):
+                difference += abs(own[group] - areas[k, group])
+                if difference > allowed:
+                    break
+            if difference > allowed:
+                continue
+            shared = np.float32(0)
+            for leaf in leaves[offsets[kept[k]] : offsets[kept[k] + 1]]:
+                if inside[leaf]:
+                    shared += leaf_area[leaf]
+            if shared > largest_iou * (area + other - shared):
                 copy = True
                 break
-        if copy:
-            continue
-        if used + len(members) > len(owner):
-            room = 2 * (used + len(members))
-            more_following, more_owner = np.zeros(room, np.int64), np.zeros(room, np.int64)
-            more_following[:used], more_owner[:used] = following[:used], owner[:used]
-            following, owner = more_following, more_owner
         for leaf in members:
-            following[used], owner[used] = head[leaf], count
-            head[leaf] = used
-            used += 1
-        kept[count] = candidate
-        count += 1
+            inside[leaf] = False
+        if not copy:
+            areas[count], kept[count] = own, candidate
+            count += 1
     return kept[:count]

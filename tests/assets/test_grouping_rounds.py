@@ -1,0 +1,112 @@
+"""Both rounds with a model of which pixels belong together, through the jobs, on tiny settings."""
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from models.grouping import load_grouping
+from ops.model_files import model_location
+from pipelines.instance import add_partitions
+from stores.home import Home
+from stores.mask_store import open_masks
+from stores.masks import SOURCES
+from tests.dagster_runs import metadata_of, run_job
+from tests.labelled_shards import TINY, add_shard
+
+GROUPING = {
+    "training": {
+        "learner": "grouping",
+        "grouping": {"dim": 16, "embedding": 4},
+        "grouping_loss": {"pixels": 64, "offsets": [1, 2]},
+        "loader": {"size": 64, "fit": "short", "scales": [1.0, 1.25], "max_masks": 12, "workers": 1},
+        "batch": 2,
+        "steps": 4,
+        "checkpoint_every": 2,
+        "log_every": 1,
+        "precision": "float32",
+    },
+    "second_round": {"steps": 2},
+    "prediction": {
+        "max_masks": 30,
+        "grouping": {"views": [{"side": 64}, {"side": 64, "mirrored": True}], "candidates": 100},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Home:
+    return Home(str(tmp_path_factory.mktemp("grouping") / "home"))
+
+
+@pytest.fixture(scope="module")
+def shard(home, tmp_path_factory) -> str:
+    return add_shard(home, tmp_path_factory.mktemp("photos") / "shard")
+
+
+@pytest.fixture(scope="module")
+def instance(shard):
+    with dg.DagsterInstance.ephemeral() as instance:
+        add_partitions(instance, [shard])
+        yield instance
+
+
+def run(home, instance, job, shard=None, settings=GROUPING):
+    return run_job(home, instance, job, shard, learning={"preset": "grouping", "settings": settings})
+
+
+@pytest.fixture(scope="module")
+def rounds(home, instance, shard):
+    """Metadata by asset of one pass through both rounds."""
+    steps = [
+        ("train_round1", None, ["round1_model"]),
+        ("predict_round1", shard, ["round1_masks", "round2_labels"]),
+        ("train_round2", None, ["unsam_model"]),
+        ("predict_round2", shard, ["unsam_masks"]),
+    ]
+    found = {}
+    for job, partition, assets in steps:
+        result = run(home, instance, job, partition)
+        found |= {asset: metadata_of(result, asset) for asset in assets}
+    return found
+
+
+def test_the_second_round_goes_on_from_the_first(rounds, home):
+    first, second = (load_grouping(model_location(home, name).local_path) for name in ("round1_model", "unsam_model"))
+    assert first.shape == second.shape
+    assert not (first.embed.weight == second.embed.weight).all()
+    assert (first.embed.weight - second.embed.weight).abs().max() < 0.01
+
+
+def test_what_the_ui_shows_of_a_training(rounds):
+    shown = rounds["round1_model"]
+    assert (shown["images"], shown["steps"]) == (3, 4)
+    assert shown["last_loss"] > 0
+    assert shown["loss_curve"].startswith("![loss](data:image/jpeg;base64,")
+    assert shown["pictures"].startswith("![")
+
+
+def test_predictions_carry_agreement_and_tree(rounds, home, shard):
+    for asset, source in (("round1_masks", "round1"), ("unsam_masks", "round2")):
+        reader = open_masks(home, asset, shard)
+        columns = reader.columns()
+        assert 0 < reader.counts().max() <= 30
+        assert (columns["source"] == SOURCES.index(source)).all()
+        assert ((columns["confidence"] >= 0) & (columns["confidence"] <= 1)).all()
+        assert not np.isnan(columns["granularity"]).any()
+
+
+def test_round_2_labels_are_what_views_agree_on_and_what_is_left(rounds, home, shard):
+    found, merged = (open_masks(home, asset, shard) for asset in ("round1_masks", "round2_labels"))
+    for key in merged.keys:
+        sure = int((found[key].confidence > 0.7).sum())
+        assert (merged[key].source == SOURCES.index("round1")).sum() == sure
+
+
+def test_a_model_of_the_other_kind_cannot_be_gone_on_from(rounds, home, instance):
+    before = home.versions_of("unsam_model").current()
+    settings = TINY | {"prediction": GROUPING["prediction"]}
+    (failure,) = run(home, instance, "train_round2", settings=settings).get_step_failure_events()
+    assert "training.learner is queries, but the model to go on from is of learner grouping" in str(
+        failure.step_failure_data.error
+    )
+    assert home.versions_of("unsam_model").current() == before
