@@ -126,6 +126,7 @@ def _outlines(image: np.ndarray, found: Pool, kept: np.ndarray, least_vote: floa
     """Each mask where most views have it; a view's vote is its IoU with the mask, none below `least_vote`."""
     electorate = Electorate(image, found)
     ballots = np.where(found.best[kept] >= least_vote, found.best[kept], 0)
+    ballots[np.arange(len(kept)), found.view_of()[kept]] = 1
     outlines = [electorate.outline(*one) for one in zip(ballots, found.partner[kept], strict=True)]
     boxes = np.array([box for box, _ in outlines], np.int32).reshape(-1, 4)
     return MaskSet.from_crops(image.shape[:2], boxes, [crop for _, crop in outlines])

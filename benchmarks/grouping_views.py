@@ -1,0 +1,75 @@
+"""What a grouping model's masks owe to learning, to several views of a photo, and to their vote.
+
+python -m benchmarks.grouping_views DATASET MODEL [--file REGISTER] [--limit 20]
+
+MODEL is a safetensors file. Prints AR@1000 and AR@100 with their standard errors and the seconds a photo takes on one
+thread: of the model as it predicts by default; of its first view alone; with outlines that are not put to the vote;
+with the same network before it learned anything; and with trees that do not heed embeddings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.machine import describe_machine
+from models.grouping import GroupingModel, build_grouping, load_grouping
+from ops.datasets import load_datasets, pick
+from ops.ground_truth import GroundTruth
+from ops.grouping.predict import grouped_masks
+from ops.grouping.settings import GroupingPrediction
+from ops.metrics import match
+from stores.images import decode_image
+
+
+def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPrediction]]:
+    """Model and settings of each row."""
+    default = GroupingPrediction()
+    deaf = tuple(view.model_copy(update={"feature_weight": 0.0}) for view in default.views)
+    torch.manual_seed(0)
+    untaught = build_grouping(model.shape).eval()
+    return {
+        "four views": (model, default),
+        "one view": (model, default.model_copy(update={"views": default.views[:1]})),
+        "outlines of the best view": (model, default.model_copy(update={"least_vote": 1.0})),
+        "before learning": (untaught, default),
+        "embeddings not heeded": (model, default.model_copy(update={"views": deaf})),
+    }
+
+
+def score(model: GroupingModel, settings: GroupingPrediction, truth: GroundTruth) -> str:
+    begun = time.perf_counter()
+    photos = {image.image_id: decode_image(image.path.read_bytes()) for image in truth.images}
+    masks = {image_id: grouped_masks(photo, model, settings) for image_id, photo in photos.items()}
+    seconds = (time.perf_counter() - begun) / len(photos)
+    matches = match(masks, truth)
+    by_limit = {limit: matches.by_image(limit) for limit in (1000, 100)}
+    shown = ", ".join(
+        f"AR@{limit} {100 * recall.pooled():.1f} ± {100 * recall.standard_error():.1f}"
+        for limit, recall in by_limit.items()
+    )
+    return f"{shown}; {seconds:.1f} s a photo"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset", help="of the register")
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--file", default="", help="register of datasets")
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--only", action="append", help="only rows of these names")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    (dataset,) = pick(load_datasets(arguments.file), [arguments.dataset])
+    truth = dataset.load(arguments.limit)
+    print(f"{describe_machine()}; {dataset.name}, {len(truth.images)} photos, {arguments.model.name}")
+    for name, (model, settings) in variants(load_grouping(arguments.model)).items():
+        if not arguments.only or name in arguments.only:
+            print(f"{name:28} {score(model, settings, truth)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
