@@ -147,7 +147,7 @@ _GROUPING = TrainingSettings(
         learning_rate=2e-3, reference_batch=4, warmup_steps=50, clip=1.0, drops=(0.7, 0.9), ema_decay=0.995
     ),
     batch=4,
-    steps=2000,
+    steps=1600,
     checkpoint_every=200,
 )
 
