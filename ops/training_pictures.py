@@ -46,7 +46,7 @@ def loss_curve(history: Sequence[Entry], size: tuple[int, int] = (720, 300)) -> 
     for share in np.linspace(0, 1, _TICKS):
         _, y = place(0, low + share * (top - low))
         draw.line([(_MARGIN, y), (size[0] - _MARGIN / 2, y)], fill=_GRID)
-        draw.text((4, y - 6), f"{low + share * (top - low):.1f}", fill=_INK)
+        draw.text((4, y - 6), f"{low + share * (top - low):.3g}", fill=_INK)
         x, _ = place(share * steps[-1], low)
         draw.text((x - 8, size[1] - _MARGIN + 6), f"{share * steps[-1]:.0f}", fill=_INK)
     draw.text((_MARGIN, 4), "loss, and steps below", fill=_INK)

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from ops.promptable.request import DEFAULT_PROMPTABLE_PRESET
 from pipelines.evaluations import register_definitions
 from pipelines.rounds import BY_SHARD, ONCE, LearningRequest, run_jobs
 from pipelines.runner import ShardRun, running
@@ -23,6 +24,7 @@ class PromptingRequest(LearningRequest):
     make `auto_masks` of every shard.
     """
 
+    preset: str = DEFAULT_PROMPTABLE_PRESET
     labels: str = "hierarchical_masks"
     plus: bool = False
     everything: bool = False
