@@ -88,8 +88,6 @@ class PromptableTask(TrainingTask):
 
     def _converse(self, embedding: ImageEmbedding, batch: Batch, image: int, generator: torch.Generator) -> Judgement:
         settings = self._settings
-        if batch.score is None or batch.granularity is None:
-            raise ValueError("a batch without the columns score and granularity; use the mask loader's")
         masks = masks_of(batch.targets.to(generator.device), image, batch.score, batch.granularity)
         seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
         opening = open_conversations(

@@ -67,7 +67,7 @@ class ToyTask:
         while True:
             generator = torch.Generator().manual_seed(self._step)
             points = torch.rand(SETTINGS.batch, 3, generator=generator)
-            yield Batch(points[rank * size : (rank + 1) * size], NO_MASKS, 0.001)
+            yield Batch(points[rank * size : (rank + 1) * size], NO_MASKS, 0.001, torch.zeros(0), torch.zeros(0))
 
     def loss(self, model: nn.Module, batch: Batch, generator: torch.Generator, dtype: torch.dtype) -> LossTerms:
         time.sleep(self._pause)
