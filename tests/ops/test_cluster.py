@@ -108,7 +108,11 @@ def short_folder() -> tempfile.TemporaryDirectory:
 
 
 def run(script: str, folder: Path) -> None:
-    """Run a script in a folder from which this code cannot be imported by accident."""
+    """Run a script in a folder from which this code cannot be imported by accident.
+
+    Ray's cluster for tests notes its address in a folder that exists only where a Ray has run by its own defaults.
+    """
+    (Path(tempfile.gettempdir()) / "ray").mkdir(exist_ok=True)
     code = "from pathlib import Path\n" + script.replace("NODES", NODES).replace("END", END)
     for name in ("MemAvailable", "MemTotal"):
         code = code.replace(name, str(memory()[name])) if 'HEAD = {"_system' in script else code
