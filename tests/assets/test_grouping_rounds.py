@@ -13,6 +13,7 @@ from stores.masks import SOURCES
 from tests.dagster_runs import metadata_of, run_job
 from tests.labelled_shards import TINY, add_shard
 
+pytestmark = pytest.mark.timeout(900)  # Ray starts its workers at a low priority, and they may have to compile
 GROUPING = {
     "training": {
         "learner": "grouping",
