@@ -91,7 +91,7 @@ class Electorate:
     def __init__(self, image: np.ndarray, found: Pool) -> None:
         self._found = found
         self._labels = [labels_at_size(view.labels, image) for view in found.views]
-        counts = [1 + max(int(view.labels.max()), 0) for view in found.views]
+        counts = [1 + int(view.labels.max()) for view in found.views]
         self._boxes = [leaf_boxes(labels, count) for labels, count in zip(self._labels, counts, strict=True)]
         self._member = [np.zeros(count, bool) for count in counts]
 

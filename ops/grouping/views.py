@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
 
 from models.backbone import Precision, computing
-from models.input_sides import nearest_side
-from ops.features import normalise_pixels
 from ops.grouping.settings import View
 from ops.pixel_tree.proposals import LeafSets
 from ops.pixel_tree.recipe import analyse, propose_all, working_image
 from ops.pixel_tree.selection import select
+from ops.pixel_tree.stages import network_input
 from ops.settings import PixelTreeSettings
 from stores.masks import MaskSet
 
@@ -35,13 +33,9 @@ class Proposed:
 @torch.inference_mode()
 def embed(model: GroupingModel, image: np.ndarray, side: int, precision: Precision = "auto") -> np.ndarray:
     """Unit embeddings (h, w, D) float32 of a uint8 RGB (H, W, 3) image whose longer side is brought to `side`."""
-    height, width = image.shape[:2]
-    scale = side / max(height, width)
-    size = nearest_side(width * scale), nearest_side(height * scale)
-    resized = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
     device = next(model.parameters()).device
     with computing(precision, device):
-        embedding = model(normalise_pixels(resized[None]).to(device))
+        embedding = model(network_input(image, side).to(device))
     return embedding[0].permute(1, 2, 0).float().cpu().numpy()
 
 

@@ -25,13 +25,18 @@ def stage_maps(image: np.ndarray, backbone: Backbone, side: int) -> list[np.ndar
         backbone: with `.stages`.
         side: length in pixels of the longer side of the network's input; the aspect is kept to a multiple of 32.
     """
+    with torch.inference_mode():
+        stages = [stage[0].cpu().numpy() for stage in backbone.stages(network_input(image, side))]
+    return [compress(stage) for stage in stages]
+
+
+def network_input(image: np.ndarray, side: int) -> torch.Tensor:
+    """Normalised pixels (1, 3, h, w) of a uint8 RGB image whose longer side is brought to `side`, multiples of 32."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
     size = nearest_side(width * scale), nearest_side(height * scale)
     resized = np.array(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
-    with torch.inference_mode():
-        stages = [stage[0].cpu().numpy() for stage in backbone.stages(normalise_pixels(resized[None]))]
-    return [compress(stage) for stage in stages]
+    return normalise_pixels(resized[None])
 
 
 def compress(features: np.ndarray, dimensions: int = DIMENSIONS) -> np.ndarray:
