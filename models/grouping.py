@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from models.feature_pyramid import FeaturePyramid, build_pyramid, load_pretrained
 from models.grouping_config import GroupingConfig
-from models.input_sides import MULTIPLE
+from models.input_sides import check_sides
 from models.network_files import load_network, save_network
 
 KIND = "grouping"
@@ -48,9 +48,7 @@ class GroupingModel(nn.Module):
         Raises:
             ValueError: a side is no multiple of 32.
         """
-        height, width = pixels.shape[-2:]
-        if height % MULTIPLE or width % MULTIPLE:
-            raise ValueError(f"sides must be multiples of {MULTIPLE}, got (H, W) = {height, width}")
+        check_sides(pixels.shape[-2], pixels.shape[-1])
         joined = self._top_down(self.pyramid(pixels))
         return functional.normalize(self.embed(joined).float(), dim=1)
 

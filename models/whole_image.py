@@ -17,7 +17,7 @@ from transformers.models.mask2former.modeling_mask2former import (
 
 from models.deformable_attention import LeanPixelDecoder
 from models.feature_pyramid import FeaturePyramid, build_pyramid, load_pretrained
-from models.input_sides import MULTIPLE
+from models.input_sides import check_sides
 from models.network_files import load_network, save_network
 from models.query_decoder import Queries, decode, learned_queries, positions_of
 from models.query_outputs import MASK, NO_MASK, QueryOutputs
@@ -56,9 +56,7 @@ class WholeImageModel(Mask2FormerPreTrainedModel):
         Raises:
             ValueError: a side is no multiple of 32.
         """
-        height, width = pixels.shape[-2:]
-        if height % MULTIPLE or width % MULTIPLE:
-            raise ValueError(f"sides must be multiples of {MULTIPLE}, got (H, W) = {height, width}")
+        check_sides(pixels.shape[-2], pixels.shape[-1])
         decoded = self.pixel_decoder(self.pyramid(pixels), output_hidden_states=False)
         queries = self._queries(decoded.multi_scale_features)
         outputs = decode(self.query_decoder, decoded.multi_scale_features, decoded.mask_features, queries)
