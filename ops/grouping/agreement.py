@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from ops.grouping.views import Proposed
+from ops.kernels import kernel
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,11 @@ class Pool:
 def pool(views: Sequence[Proposed], size: tuple[int, int]) -> Pool:
     """Compare the candidates of all views in a common frame of (H, W) `size` pixels."""
     pixels = [nearest(view.labels, size).reshape(-1) for view in views]
-    members = [_membership(view) for view in views]
+    counts = [int(view.labels.max()) + 1 for view in views]
+    holders = [_holders(view, count) for view, count in zip(views, counts, strict=True)]
     areas = [
-        member @ np.bincount(own, minlength=member.shape[1]).astype(np.float32)
-        for member, own in zip(members, pixels, strict=True)
+        np.add.reduceat(np.bincount(own, minlength=count)[view.sets.leaves], view.sets.offsets[:-1]).astype(np.float32)
+        for view, own, count in zip(views, pixels, counts, strict=True)
     ]
     starts = np.cumsum([0] + [len(view.score) for view in views]).astype(np.int64)
     spans = [slice(int(a), int(b)) for a, b in pairwise(starts)]
@@ -55,8 +57,19 @@ def pool(views: Sequence[Proposed], size: tuple[int, int]) -> Pool:
     best = np.zeros((starts[-1], len(views)), np.float32)
     partner = np.zeros((starts[-1], len(views)), np.int64)
     for i, j in combinations_with_replacement(range(len(views)), 2):
-        meeting = _meeting(pixels[i], pixels[j], (members[i].shape[1], members[j].shape[1]))
-        shared = (members[i] @ meeting @ members[j].T).toarray()
+        meeting = _meeting(pixels[i], pixels[j], (counts[i], counts[j]))
+        sets, holding = views[i].sets, holders[j]
+        shared = _shared(
+            sets.leaves,
+            sets.offsets,
+            meeting.indices,
+            meeting.indptr,
+            meeting.data,
+            holding.indices,
+            holding.indptr,
+            len(views[j].sets),
+            counts[j],
+        )
         block = shared / np.maximum(areas[i][:, None] + areas[j] - shared, 1)
         for rows, columns, values in ((i, j, block), (j, i, block.T)):
             iou[spans[rows], spans[columns]] = values
@@ -73,13 +86,50 @@ def nearest(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return labels[rows][:, columns]
 
 
-def _membership(view: Proposed) -> csr_array:
-    """(m, leaves) float32, 1 where a candidate has a leaf."""
+def _holders(view: Proposed, leaves: int) -> csr_array:
+    """(leaves, m), a row for each leaf of a view with the candidates that have it."""
     sets = view.sets
-    shape = len(sets), int(view.labels.max()) + 1
-    return csr_array((np.ones(len(sets.leaves), np.float32), sets.leaves, sets.offsets), shape=shape)
+    member = csr_array((np.ones(len(sets.leaves), np.float32), sets.leaves, sets.offsets), shape=(len(sets), leaves))
+    return member.T.tocsr()
 
 
 def _meeting(one: np.ndarray, other: np.ndarray, leaves: tuple[int, int]) -> csr_array:
     """How many pixels each leaf of one view shares with each leaf of another, from the leaves of all pixels (n,)."""
     return coo_array((np.ones(len(one), np.float32), (one, other)), shape=leaves).tocsr()
+
+
+@kernel
+def _shared(
+    leaves: np.ndarray,
+    offsets: np.ndarray,
+    met: np.ndarray,
+    met_offsets: np.ndarray,
+    met_pixels: np.ndarray,
+    holders: np.ndarray,
+    holder_offsets: np.ndarray,
+    candidates: int,
+    others: int,
+) -> np.ndarray:
+    """(m, n) float32, pixels that each candidate of one view shares with each of another.
+
+    Args:
+        leaves, offsets: leaf sets of the m. met, met_offsets, met_pixels: rows of `_meeting`.
+        holders, holder_offsets: rows of `_holders` of the other view, which has `others` leaves and n `candidates`.
+    """
+    shared = np.zeros((len(offsets) - 1, candidates), np.float32)
+    pixels = np.zeros(others, np.float32)
+    touched = np.empty(others, np.int64)
+    for candidate in range(len(offsets) - 1):
+        count = 0
+        for leaf in leaves[offsets[candidate] : offsets[candidate + 1]]:
+            for place in range(met_offsets[leaf], met_offsets[leaf + 1]):
+                if pixels[met[place]] == 0:
+                    touched[count] = met[place]
+                    count += 1
+                pixels[met[place]] += met_pixels[place]
+        row = shared[candidate]
+        for other in touched[:count]:
+            for place in range(holder_offsets[other], holder_offsets[other + 1]):
+                row[holders[place]] += pixels[other]
+            pixels[other] = 0
+    return shared
