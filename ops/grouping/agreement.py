@@ -69,6 +69,7 @@ def pool(views: Sequence[Proposed], size: tuple[int, int]) -> Pool:
             holding.indptr,
             len(views[j].sets),
             counts[j],
+            i == j,
         )
         block = shared / np.maximum(areas[i][:, None] + areas[j] - shared, 1)
         for rows, columns, values in ((i, j, block), (j, i, block.T)):
@@ -109,12 +110,14 @@ def _shared(
     holder_offsets: np.ndarray,
     candidates: int,
     others: int,
+    same: bool,
 ) -> np.ndarray:
     """(m, n) float32, pixels that each candidate of one view shares with each of another.
 
     Args:
         leaves, offsets: leaf sets of the m. met, met_offsets, met_pixels: rows of `_meeting`.
         holders, holder_offsets: rows of `_holders` of the other view, which has `others` leaves and n `candidates`.
+        same: the other view is this one, so that half of the pairs need not be counted.
     """
     shared = np.zeros((len(offsets) - 1, candidates), np.float32)
     pixels = np.zeros(others, np.float32)
@@ -130,6 +133,12 @@ def _shared(
         row = shared[candidate]
         for other in touched[:count]:
             for place in range(holder_offsets[other], holder_offsets[other + 1]):
+                if same and holders[place] > candidate:
+                    break
                 row[holders[place]] += pixels[other]
             pixels[other] = 0
+    if same:
+        for candidate in range(len(shared)):
+            for earlier in range(candidate):
+                shared[earlier, candidate] = shared[candidate, earlier]
     return shared

@@ -7,6 +7,7 @@ import numpy as np
 from ops.grouping.agreement import Pool, pool
 from ops.grouping.settings import GroupingPrediction
 from ops.grouping.views import Proposed
+from ops.kernels import kernel
 from ops.pixel_tree.full_size import labels_at_size, leaf_boxes
 from stores.masks import MaskSet, tight_box
 
@@ -103,14 +104,14 @@ class Electorate:
         """
         views = np.flatnonzero(ballots).tolist()
         leaves = [self._leaves(view, partners[view]) for view in views]
-        corners = np.concatenate([self._boxes[view][own] for view, own in zip(views, leaves, strict=True)])
-        top, left = corners[:, :2].min(axis=0)
-        bottom, right = corners[:, 2:].max(axis=0)
+        around = np.array([_around(self._boxes[view][own]) for view, own in zip(views, leaves, strict=True)])
+        top, left = around[:, :2].min(axis=0)
+        bottom, right = around[:, 2:].max(axis=0)
         votes = np.zeros((max(bottom - top, 0), max(right - left, 0)), np.float32)
-        for view, own in zip(views, leaves, strict=True):
+        for view, own, box in zip(views, leaves, around, strict=True):
             member = self._member[view]
             member[own] = True
-            votes += ballots[view] * member[self._labels[view][top:bottom, left:right]]
+            _add_votes(self._labels[view], member, box, ballots[view], top, left, votes)
             member[own] = False
         crop = votes > ballots.sum() / 2
         x, y, w, h = tight_box(crop)
@@ -120,6 +121,22 @@ class Electorate:
         sets = self._found.views[view].sets
         own = candidate - self._found.starts[view]
         return sets.leaves[sets.offsets[own] : sets.offsets[own + 1]]
+
+
+def _around(boxes: np.ndarray) -> np.ndarray:
+    """(4,) of boxes (n, 4) top, left, bottom, right."""
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+
+
+@kernel
+def _add_votes(
+    labels: np.ndarray, member: np.ndarray, box: np.ndarray, ballot: float, top: int, left: int, votes: np.ndarray
+) -> None:
+    """Add `ballot` to the pixels in `box` whose leaf is a member; `votes` begins at `top`, `left` of the labels."""
+    for row in range(box[0], box[2]):
+        for column in range(box[1], box[3]):
+            if member[labels[row, column]]:
+                votes[row - top, column - left] += ballot
 
 
 def _outlines(image: np.ndarray, found: Pool, kept: np.ndarray, least_vote: float) -> MaskSet:
