@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ops.fanout_run import FanoutError, FanoutRun, Job, Seat
+from ops.interrupts import ending_at_once
 from ops.ledger import PATIENCE, Ledger, Outcome, WorkersKeepDying
 from ops.pool_actor import PoolActor, Worker
 from ops.shipped_code import shipped_code
@@ -107,7 +108,8 @@ class Fanout:
         ledger = Ledger(items, window or WINDOW_PER_ACTOR * actors, ordered, patience=PATIENCE + 2 * actors)
         job = Job(worker_factory, finish, refusable, name, finish_apart=cores_apart >= 1)
         try:
-            yield from FanoutRun(ray, job, self._seats, self._new_actor, ledger).outcomes(progress)
+            with ending_at_once():
+                yield from FanoutRun(ray, job, self._seats, self._new_actor, ledger).outcomes(progress)
         except BaseException:
             self.release()
             raise

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ops.interrupts import ending_at_once
 from ops.model_files import MODEL_FILE
 from ops.stages import Provenance
 from ops.training_log import HISTORY, Entry
@@ -35,7 +36,8 @@ def publish_trained(home: Home, provenance: Provenance, work: Callable[[Path], N
         versions.rollback(version)
         return True, 0.0
     folder = _working_folder(home, asset, version)
-    work(folder)
+    with ending_at_once():
+        work(folder)
     _keep(folder, versions.location(version) / _CONTENT)
     versions.publish(version, provenance, content=_CONTENT)
     shutil.rmtree(folder)

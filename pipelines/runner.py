@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from ops.fanout import Fanout
+from ops.interrupts import STOPPED
 from pipelines.failures import checks_in_one_line, error_in_one_line
 from pipelines.killed_runs import bury_killed_runs, process_tag
 
@@ -83,6 +84,9 @@ class Runner:
             shard: the partition; None for assets that have none.
             assets: names of assets; empty takes all of the job.
             definitions: that have the job; None takes those of the project.
+
+        Raises:
+            KeyboardInterrupt: the process was told to stop while a step was at work.
         """
         from pipelines.definitions import defs
 
@@ -102,6 +106,8 @@ class Runner:
                 raise_on_error=False,
             )
         )
+        if _was_stopped(result):
+            raise KeyboardInterrupt
         return ShardRun(
             shard=shard or job,
             error=None if result.success else _reason(result),
@@ -139,6 +145,12 @@ def materialise(
     with running(instance, keep_cluster=len(shards) > 1) as runner:
         for shard in shards:
             yield runner.run(JOB, {"labelling": request.resource_config()}, shard, assets)
+
+
+def _was_stopped(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether a step ended as `ops.interrupts` ends it, not by a failure of its own."""
+    errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
+    return any(error is not None and STOPPED in error.message for error in errors)
 
 
 def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
