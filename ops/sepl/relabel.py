@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ops.sepl.cover import as_tree, best_cover, worth
+from ops.sepl.jury import best_of, jurors, plurality
 from ops.sepl.runs import MaskRuns
 from ops.sepl.settings import SeplSettings
 from stores.masks import MaskSet
@@ -61,25 +62,45 @@ def relabel(labels: np.ndarray, masks: MaskSet, classes: int, settings: SeplSett
         masks = as_tree(masks)
     runs = MaskRuns.of(masks)
     areas, overlaps = runs.areas(), runs.overlaps(labels, classes)
-    selection = select(overlaps, areas, pixels, settings)
-    if settings.rule == "cover":
-        worths = worth(overlaps, areas, pixels, settings.mask_share, settings.class_share)
-        own = worths[np.arange(len(masks)), selection.classes]
-        selection = replace(
-            selection, classes=selection.classes * best_cover(own, selection.classes, masks).astype(np.uint8)
-        )
-    repaired = _combined(labels, runs, selection, settings)
+    selections = []
+    for juror, budget in jurors(settings):
+        selection = select(overlaps, areas, pixels, juror)
+        seen = best_of(masks.score, budget) if budget else np.ones(len(masks), bool)
+        selection = replace(selection, classes=selection.classes * seen.astype(np.uint8))
+        selections.append(_covering(selection, overlaps, areas, pixels, masks, juror))
+    repaired = _combined(labels, runs, selections[0], settings)
+    if settings.prices:
+        maps = [repaired, *(_combined(labels, runs, selection, settings) for selection in selections[1:]), labels]
+        repaired = plurality(maps, [1.0] * len(selections) + [settings.own_votes])
     if settings.keep_ignored:
         repaired[(labels == IGNORE) & (repaired == BACKGROUND)] = IGNORE
     present = np.flatnonzero(pixels[1:]) + 1
     left = np.bincount(repaired.reshape(-1), minlength=256) > 0
-    used = set(selection.classes.tolist())
+    chosen = np.stack([selection.classes for selection in selections])
+    used = set(chosen.reshape(-1).tolist())
     return Relabelled(
         repaired,
-        int(np.count_nonzero(selection.classes)),
+        int(np.count_nonzero(chosen.any(axis=0))),
         tuple(int(k) for k in present if k not in used),
         tuple(int(k) for k in present if not left[k]),
     )
+
+
+def _covering(
+    selection: Selection,
+    overlaps: np.ndarray,
+    areas: np.ndarray,
+    pixels: np.ndarray,
+    masks: MaskSet,
+    settings: SeplSettings,
+) -> Selection:
+    """Of the masks that pass, the best cover, where the rule is that."""
+    if settings.rule != "cover":
+        return selection
+    worths = worth(overlaps, areas, pixels, settings.mask_share, settings.class_share)
+    own = worths[np.arange(len(masks)), selection.classes]
+    taken = best_cover(own, selection.classes, masks)
+    return replace(selection, classes=selection.classes * taken.astype(np.uint8))
 
 
 def check_labels(labels: np.ndarray, size: tuple[int, int], classes: int) -> np.ndarray:

@@ -1,9 +1,9 @@
 """Knobs of mask assignment and selection, and the presets; light to import.
 
-`parts` and `cover` are ours, for masks at every granularity. `parts`: many small masks that surely lie inside a class,
-and nothing of the activations that no mask confirms. `cover`: of each branch of the masks' tree those that explain the
-class best, none within another (ops/sepl/cover.py). Their thresholds were chosen on COCO's training photos
-(docs/classes.md).
+`parts`, `cover` and `jury` are ours, for masks at every granularity. `parts`: many small masks that surely lie inside a
+class, and nothing of the activations that no mask confirms. `cover`: of each branch of the masks' tree those that
+explain the class best, none within another (ops/sepl/cover.py). `jury`: covers of several kinds vote
+(ops/sepl/jury.py). Their thresholds were chosen on COCO's training photos (docs/classes.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import Field
 
 from ops.settings import Section
 
-SeplPreset = Literal["paper", "code", "repair", "parts", "cover"]
+SeplPreset = Literal["paper", "code", "repair", "parts", "cover", "jury"]
 
 
 class SeplSettings(Section):
@@ -38,6 +38,11 @@ class SeplSettings(Section):
     )
     mask_share: float = Field(0.5, ge=0, le=1, description="t1: Os must be larger; cover: price of a pixel")
     class_share: float = Field(0.85, ge=0, le=1, description="t2: Op must be larger; cover: cost of a mask")
+    prices: tuple[float, ...] = Field(
+        (), description="cover: one at each price of a pixel, in place of mask_share; they vote on each pixel"
+    )
+    budgets: tuple[int, ...] = Field((), description="prices: each with so many of the best masks; empty: with all")
+    own_votes: float = Field(0.0, ge=0, description="prices: what the label map's own vote counts beside the covers'")
     inclusive: bool = Field(False, description="Op may also be equal to t2")
     keep_ignored: bool = Field(True, description="255 stays where no mask covers it; else it becomes background")
 
@@ -55,5 +60,14 @@ SEPL_PRESETS: Final[dict[SeplPreset, SeplSettings]] = {
     "repair": SeplSettings(rule="or", conflict="mask"),
     "parts": SeplSettings(fallback="if_empty", mask_share=0.7, class_share=0.05),
     "cover": SeplSettings(rule="cover", fallback="if_empty", conflict="mask", mask_share=0.3, class_share=0.02),
+    "jury": SeplSettings(
+        rule="cover",
+        fallback="if_empty",
+        conflict="mask",
+        class_share=0.1,
+        prices=(0.4, 0.5, 0.6),
+        budgets=(100, 300, 1000),
+        own_votes=3.0,
+    ),
 }
 DEFAULT_SEPL_PRESET: Final = "paper"
