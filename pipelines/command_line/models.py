@@ -103,7 +103,7 @@ def evaluate(
         typer.Option(help="How models predict, by preset; by default as in their training."),
     ] = None,
     learning_overrides: Annotated[
-        list[str] | None, typer.Option("--set-learning", help="One setting of it: prediction.nms_iou=0.8.")
+        list[str] | None, typer.Option("--set-learning", help="One setting of it: prediction.max_masks=300.")
     ] = None,
     force: Force = False,
 ) -> None:
