@@ -188,8 +188,9 @@ def test_a_training_that_was_cut_off_ends_as_an_undisturbed_one(tmp_path):
                 if len(lines) == 3:
                     raise Killed
 
-            with pytest.raises(Killed):
+            with pytest.raises(SystemExit) as ended:
                 train_stage(home, provenance, learning, until_the_third_step)
+            assert isinstance(ended.value.__cause__, Killed)
             assert home.versions_of("round1_model").current() is None
         report = train_stage(home, provenance, learning)
         models.append(load_whole_image(model_location(home, "round1_model").local_path).state_dict())
