@@ -8,7 +8,7 @@ from ops.grouping.agreement import Pool, pool
 from ops.grouping.settings import GroupingPrediction
 from ops.grouping.views import Proposed
 from ops.kernels import kernel
-from ops.pixel_tree.full_size import labels_at_size, leaf_boxes
+from ops.pixel_tree.full_size import box_around, labels_at_size, leaf_boxes
 from stores.masks import MaskSet, tight_box
 
 _SURE = 1e-6
@@ -104,9 +104,8 @@ class Electorate:
         """
         views = np.flatnonzero(ballots).tolist()
         leaves = [self._leaves(view, partners[view]) for view in views]
-        around = np.array([_around(self._boxes[view][own]) for view, own in zip(views, leaves, strict=True)])
-        top, left = around[:, :2].min(axis=0)
-        bottom, right = around[:, 2:].max(axis=0)
+        around = np.array([box_around(self._boxes[view][own]) for view, own in zip(views, leaves, strict=True)])
+        top, left, bottom, right = box_around(around)
         votes = np.zeros((max(bottom - top, 0), max(right - left, 0)), np.float32)
         for view, own, box in zip(views, leaves, around, strict=True):
             member = self._member[view]
@@ -121,11 +120,6 @@ class Electorate:
         sets = self._found.views[view].sets
         own = candidate - self._found.starts[view]
         return sets.leaves[sets.offsets[own] : sets.offsets[own + 1]]
-
-
-def _around(boxes: np.ndarray) -> np.ndarray:
-    """(4,) of boxes (n, 4) top, left, bottom, right."""
-    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
 
 @kernel

@@ -51,8 +51,7 @@ def masks_of_sets(labels: np.ndarray, sets: LeafSets, scores: np.ndarray) -> Mas
     member = np.zeros(len(boxes_of_leaves), bool)
     for index in range(len(sets)):
         leaves = sets.leaves[sets.offsets[index] : sets.offsets[index + 1]]
-        top, left = boxes_of_leaves[leaves, :2].min(axis=0)
-        bottom, right = boxes_of_leaves[leaves, 2:].max(axis=0)
+        top, left, bottom, right = box_around(boxes_of_leaves[leaves])
         if bottom <= top or right <= left:
             continue
         member[leaves] = True
@@ -61,6 +60,11 @@ def masks_of_sets(labels: np.ndarray, sets: LeafSets, scores: np.ndarray) -> Mas
         boxes.append((left, top, right - left, bottom - top))
         kept.append(index)
     return MaskSet.from_crops(labels.shape, np.array(boxes, np.int32).reshape(-1, 4), crops, score=scores[kept])
+
+
+def box_around(boxes: np.ndarray) -> np.ndarray:
+    """(4,) top, left, bottom, right around boxes (n, 4) of the same."""
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
 
 def leaf_boxes(labels: np.ndarray, count: int) -> np.ndarray:

@@ -65,13 +65,10 @@ def relabel(labels: np.ndarray, masks: MaskSet, classes: int, settings: SeplSett
     selections = []
     for juror, budget in jurors(settings):
         selection = select(overlaps, areas, pixels, juror)
-        seen = best_of(masks.score, budget) if budget else np.ones(len(masks), bool)
-        selection = replace(selection, classes=selection.classes * seen.astype(np.uint8))
+        selection = replace(selection, classes=selection.classes * best_of(masks.score, budget).astype(np.uint8))
         selections.append(_covering(selection, overlaps, areas, pixels, masks, juror))
-    repaired = _combined(labels, runs, selections[0], settings)
-    if settings.prices:
-        maps = [repaired, *(_combined(labels, runs, selection, settings) for selection in selections[1:]), labels]
-        repaired = plurality(maps, [1.0] * len(selections) + [settings.own_votes])
+    maps = [_combined(labels, runs, selection, settings) for selection in selections]
+    repaired = plurality([*maps, labels], [1.0] * len(maps) + [settings.own_votes]) if settings.prices else maps[0]
     if settings.keep_ignored:
         repaired[(labels == IGNORE) & (repaired == BACKGROUND)] = IGNORE
     present = np.flatnonzero(pixels[1:]) + 1
