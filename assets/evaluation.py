@@ -74,7 +74,7 @@ def evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
         """Average recall of the pseudo-labels and of each model, measured on the human masks of a dataset."""
         forced = labelling.forced_by(context.run.run_id)
         prediction = None if evaluating.as_trained else learning.settings
-        contestants = Contestants(labelling.settings, prediction, CODE_VERSIONS, forced)
+        contestants = Contestants(labelling.settings, prediction, CODE_VERSIONS, evaluating.sources, forced)
         with failing_at_once():
             (dataset,) = pick(load_datasets(evaluating.file), [context.partition_key])
             result = evaluate_dataset(home, dataset, contestants, fanout, evaluating.limit, context.log.info)

@@ -7,6 +7,7 @@ import dagster as dg
 
 from models.weights import WeightsUnavailable
 from ops.confusion import MismatchedLabels
+from ops.evaluation_request import UnknownSource
 from ops.ground_truth import DatasetError
 from ops.label_shards import UnfitLabels
 from ops.metrics import MismatchedImages
@@ -29,6 +30,7 @@ _EXPLAINED = (
     NotEnoughWorkers,
     UnfitSource,
     DatasetError,
+    UnknownSource,
     MismatchedImages,
     MismatchedLabels,
     BadTags,

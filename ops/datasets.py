@@ -123,13 +123,9 @@ class Dataset(BaseModel):
         try:
             expanded = Template(text).substitute(os.environ)
         except KeyError as error:
-            raise DatasetError(
-                f"dataset {self.name}: {key} is {text!r}, but the environment variable {error.args[0]} is not set"
-            ) from error
+            raise DatasetError(f"{key} is {text!r}, but the environment variable {error.args[0]} is not set") from error
         except ValueError as error:
-            raise DatasetError(
-                f"dataset {self.name}: {key} is {text!r}: {error}; write $$ for a dollar sign"
-            ) from error
+            raise DatasetError(f"{key} is {text!r}: {error}; write $$ for a dollar sign") from error
         return self.base / Path(expanded).expanduser()
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ops.datasets import Dataset
 from ops.evaluation import Scores, evaluate
 from ops.evaluation_photos import EvaluationPhotos, StoredMasks, evaluation_home, register_photos
+from ops.evaluation_request import UnknownSource
 from ops.fanout import Fanout
 from ops.feature_stage import feature_shard, pooled_weight_hash
 from ops.label_provenance import divide_provenance, feature_provenance, hierarchy_provenance
@@ -37,6 +38,7 @@ MODEL_MASKS = {
     "human_only": "human_only_masks",
     "union": "union_masks",
 }
+SOURCES = (PSEUDO_LABELS, *MODEL_MASKS)
 EXPECTED = ("round1", "round2")
 
 
@@ -48,12 +50,14 @@ class Contestants:
         labels: recipe of the pseudo-labels.
         learning: how models predict; None: each by the settings that it was trained with.
         code: code version of every asset that takes part, by its name.
+        sources: those of `SOURCES` to score, all of which must exist; empty takes the labels and every model there is.
         forced: as in `Labelling.forced_by`.
     """
 
     labels: LabelSettings
     learning: LearningSettings | None
     code: Mapping[str, str]
+    sources: tuple[str, ...] = ()
     forced: str | None = None
 
 
@@ -84,7 +88,7 @@ def evaluate_dataset(
     limit: int | None = None,
     log: Say | None = None,
 ) -> Evaluation:
-    """Score the pseudo-labels and every model that is published.
+    """Score the pseudo-labels and every model that is published, or those that are asked for.
 
     Args:
         home: that holds the models; what is computed goes into `evaluation_home`.
@@ -92,18 +96,17 @@ def evaluate_dataset(
 
     Raises:
         DatasetError, MismatchedImages: the dataset cannot be scored against.
+        UnknownSource: a source that is asked for does not exist; nothing is computed.
         WeightsUnavailable: of the backbone or a model.
         FanoutError, OutOfSpace: as `ops.stages.run_stage`.
     """
     begun = time.perf_counter()
+    made_by, missing = _makers(home, contestants)
     truth = dataset.load(limit)
     place = evaluation_home(home, dataset.name)
     photos = register_photos(place, dataset.images_folder, truth)
     runner = _Runner(home, place, contestants, pool, log)
     manifests = runner.manifests(photos)
-    models = {name: home.versions_of(MODEL_OF[asset]).current() for name, asset in MODEL_MASKS.items()}
-    made_by = {PSEUDO_LABELS: version_of(contestants.labels.model_dump(mode="json"))}
-    made_by |= {name: model for name, model in models.items() if model is not None}
     sources = {}
     for name, maker in made_by.items():
         readers = {shard: runner.masks(name, maker, photos.sources[shard], manifests[shard]) for shard in manifests}
@@ -111,8 +114,23 @@ def evaluate_dataset(
             log(f"scoring {name} on {len(truth.images)} images of {dataset.name}")
         versions = {shard: reader.version for shard, reader in readers.items()}
         sources[name] = ScoredSource(evaluate(StoredMasks(photos, readers), truth), maker, versions)
-    missing = tuple(MODEL_OF[MODEL_MASKS[name]] for name in EXPECTED if models[name] is None)
     return Evaluation(sources, missing, len(truth.images), time.perf_counter() - begun)
+
+
+def _makers(home: Home, contestants: Contestants) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What makes the masks of each source to score, by version, and expected models that are not trained yet."""
+    found = {PSEUDO_LABELS: version_of(contestants.labels.model_dump(mode="json"))}
+    for name, asset in MODEL_MASKS.items():
+        if (model := home.versions_of(MODEL_OF[asset]).current()) is not None:
+            found[name] = model
+    for name in contestants.sources:
+        if name not in SOURCES:
+            raise UnknownSource(f"unknown source {name!r}; there are {', '.join(SOURCES)}")
+        if name not in found:
+            raise UnknownSource(f"{name} cannot be scored: {MODEL_OF[MODEL_MASKS[name]]} is not trained yet")
+    wanted = contestants.sources or SOURCES
+    missing = tuple(MODEL_OF[MODEL_MASKS[name]] for name in EXPECTED if name in wanted and name not in found)
+    return {name: maker for name, maker in found.items() if name in wanted}, missing
 
 
 @dataclass(frozen=True)

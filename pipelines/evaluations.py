@@ -20,12 +20,14 @@ class EvaluationRun:
     Attributes:
         datasets: names in the register. file: the register; empty takes the user's or the shipped one.
         limit: the first so many images of each; None takes all.
+        sources: of masks; empty takes all that there are.
         learning: how models predict; None: each as in its training.
     """
 
     datasets: tuple[str, ...]
     file: str = ""
     limit: int | None = None
+    sources: tuple[str, ...] = ()
     labels: LabelRequest = field(default_factory=LabelRequest)
     learning: LearningRequest | None = None
 
@@ -40,6 +42,7 @@ def evaluate_datasets(instance: dg.DagsterInstance, request: EvaluationRun) -> I
         "evaluating": {
             "file": request.file,
             "limit": request.limit or 0,
+            "sources": list(request.sources),
             "as_trained": request.learning is None,
         },
     }

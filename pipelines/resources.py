@@ -94,10 +94,11 @@ class EvaluationResource(dg.ConfigurableResource[EvaluationRequest]):
 
     file: str = Field(default="", description="register of datasets; empty takes UNSAM_DATASETS, else the shipped one")
     limit: int = Field(default=0, ge=0, description="the first so many images of a dataset; 0 takes all")
+    sources: list[str] = Field(default_factory=list, description="whose masks to score, as round2; empty takes all")
     as_trained: bool = Field(default=True, description="models predict as in their training, not by `learning`")
 
     def create_resource(self, context: dg.InitResourceContext) -> EvaluationRequest:
-        return EvaluationRequest(self.file, self.limit or None, self.as_trained)
+        return EvaluationRequest(self.file, self.limit or None, tuple(self.sources), self.as_trained)
 
 
 class EngineResource(dg.ConfigurableResource[Engine]):

@@ -95,6 +95,10 @@ def evaluate(
     datasets: Annotated[list[str] | None, typer.Option(help="Datasets, between commas; all by default.")] = None,
     file: Annotated[Path | None, typer.Option(help="Register of datasets, instead of UNSAM_DATASETS.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first images of each dataset.")] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option(help="Whose masks, between commas: pseudo_labels, round1, round2, …; all by default."),
+    ] = None,
     preset: Preset = "default",
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -120,4 +124,4 @@ def evaluate(
         if chosen
         else None
     )
-    leave(command.evaluate(labels, models, names(datasets), file, limit))
+    leave(command.evaluate(labels, models, names(datasets), file, limit, names(sources)))

@@ -18,11 +18,17 @@ from stores.home import Home
 
 
 def evaluate(
-    labels: LabelRequest, learning: LearningRequest | None, names: Sequence[str], file: Path | None, limit: int | None
+    labels: LabelRequest,
+    learning: LearningRequest | None,
+    names: Sequence[str],
+    file: Path | None,
+    limit: int | None,
+    sources: Sequence[str],
 ) -> int:
     """Evaluate datasets and print a table for each; exit code 1 where one could not be scored.
 
     Args:
+        sources: of masks; empty takes all that there are.
         learning: how models predict; None: each as in its training.
     """
     register = str(file.absolute()) if file else ""
@@ -30,7 +36,8 @@ def evaluate(
         datasets = pick(load_datasets(register), names)
         if not datasets:
             raise DatasetError("no dataset is registered; docs/evaluation.md says how")
-    request = EvaluationRun(tuple(dataset.name for dataset in datasets), register, limit, labels, learning)
+    chosen = tuple(dataset.name for dataset in datasets)
+    request = EvaluationRun(chosen, register, limit, tuple(sources), labels, learning)
     papers = {dataset.name: dataset.paper for dataset in datasets}
     failed = False
     with open_instance(Home.from_environment()) as instance:

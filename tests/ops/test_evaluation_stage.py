@@ -1,5 +1,6 @@
 """Pseudo-labels and models on a dataset of two photos: scored as by hand, computed once, broken photos missed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from models.whole_image import WholeImageModel, save_whole_image
 from models.whole_image_config import WholeImageConfig
 from ops.datasets import Dataset
 from ops.evaluation_photos import evaluation_home
+from ops.evaluation_request import UnknownSource
 from ops.evaluation_stage import PSEUDO_LABELS, Contestants, evaluate_dataset
 from ops.fanout import Fanout
 from ops.ground_truth import DatasetError
@@ -92,6 +94,31 @@ def test_all_sources_are_scored_and_computed_once(dataset, tmp_path, pool):
     again = evaluate_dataset(home, dataset, CONTESTANTS, pool)
     assert stamps(home) == after
     assert plain(again.sources) == plain(result.sources)
+
+
+def test_only_what_is_asked_for_is_computed(dataset, tmp_path, pool):
+    home = Home(tmp_path / "home")
+    publish_model(home, "round1_model", "one", 1)
+    result = evaluate_dataset(home, dataset, replace(CONTESTANTS, sources=("round1",)), pool)
+    assert list(result.sources) == ["round1"]
+    assert result.missing_models == ()
+    assert {path.name for path in Path(evaluation_home(home, "tiny").masks.local_path).iterdir()} == {"round1_masks"}
+    everything = evaluate_dataset(home, dataset, CONTESTANTS, pool)
+    assert plain(result.sources).items() <= plain(everything.sources).items()
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (("round3",), "unknown source 'round3'; there are pseudo_labels, round1, round2, unsam_plus"),
+        (("pseudo_labels", "round2"), "round2 cannot be scored: unsam_model is not trained yet"),
+    ],
+)
+def test_sources_that_nothing_makes_end_it_before_anything_is_computed(sources, message, dataset, tmp_path, pool):
+    home = Home(tmp_path / "home")
+    with pytest.raises(UnknownSource, match=message):
+        evaluate_dataset(home, dataset, replace(CONTESTANTS, sources=sources), pool)
+    assert not Path(evaluation_home(home, "tiny").masks.local_path).exists()
 
 
 def test_pseudo_labels_find_what_is_plain_to_see(dataset, tmp_path, pool):

@@ -46,6 +46,12 @@ def test_the_register_of_the_environment(unsam, register, tmp_path, monkeypatch)
     assert "tiny" not in result.stdout + result.stderr
 
 
+def test_a_source_that_is_not_there_is_named(unsam, register):
+    result = unsam("evaluate", "--file", register, "--datasets", "tiny", "--sources", "round1,round3")
+    assert result.exit_code == 1
+    assert "tiny failed: round1 cannot be scored: round1_model is not trained yet" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
