@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ops import crop_kernels
 from ops.bit_targets import BitTargets
 from ops.features import IMAGENET_MEAN, normalise_pixels
 from ops.sample_loader import SampleLoader
@@ -101,20 +102,11 @@ def cut_sample(image: np.ndarray, masks: MaskSet, settings: LoaderSettings, gene
     """
     window = draw_window(image.shape[:2], settings, generator)
     pixels = cut_pixels(image, window, settings.size)
-    chosen: list[np.ndarray] = []
-    kept: list[int] = []
     order = generator.permutation(visible(masks, window, settings.size))
     if settings.choice == "best":
         order = order[np.argsort(-masks.score[order], kind="stable")]
-    for index in order:
-        if len(chosen) == settings.max_masks:
-            break
-        bits, area = cut_mask(masks, int(index), window, settings.size)
-        if area >= settings.min_area:
-            chosen.append(bits)
-            kept.append(int(index))
-    empty = np.zeros((0, settings.size, -(-settings.size // 8)), np.uint8)
-    return Sample(pixels, np.stack(chosen) if chosen else empty, masks.score[kept], masks.granularity[kept])
+    bits, kept = cut_masks(masks, order, window, settings.size, settings.min_area, settings.max_masks)
+    return Sample(pixels, bits, masks.score[kept], masks.granularity[kept])
 
 
 def draw_window(size: tuple[int, int], settings: LoaderSettings, generator: np.random.Generator) -> Window:
@@ -151,25 +143,23 @@ def visible(masks: MaskSet, window: Window, size: int) -> np.ndarray:
     return np.flatnonzero(across & down & (w > 0))
 
 
-def cut_mask(masks: MaskSet, index: int, window: Window, size: int) -> tuple[np.ndarray, int]:
-    """One mask in the crop, nearest pixels: packed rows (S, ceil(S / 8)) uint8, and its area."""
-    x, y, w, h = (int(value) for value in masks.boxes[index])
-    columns = _source_pixels(window.left, window.scale, size) - x
-    rows = _source_pixels(window.top, window.scale, size) - y
-    column_span, row_span = _inside(columns, w), _inside(rows, h)
-    frame = np.zeros((size, size), bool)
-    if column_span.stop > column_span.start and row_span.stop > row_span.start:
-        frame[row_span, column_span] = masks.crop(index)[rows[row_span][:, None], columns[column_span]]
+def cut_masks(
+    masks: MaskSet, order: np.ndarray, window: Window, size: int, least_area: int = 0, most: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first `most` masks of `order` of which the crop shows at least `least_area` pixels, nearest pixels.
+
+    Returns:
+        Packed rows (m, S, ceil(S / 8)) uint8, and which masks they are, (m,) int64.
+    """
+    rows = _source_pixels(window.top, window.scale, size)
+    columns = _source_pixels(window.left, window.scale, size)
     if window.mirrored:
-        frame = frame[:, ::-1]
-    packed = np.packbits(frame, axis=1)
-    return packed, int(np.bitwise_count(packed).sum())
+        columns = columns[::-1]
+    wanted = len(order) if most is None else min(most, len(order))
+    cut = np.zeros((wanted, size, -(-size // 8)), np.uint8)
+    kept = crop_kernels.cut_masks(masks.bits, masks.offsets, masks.boxes, order, rows, columns, least_area, cut)
+    return cut[: len(kept)], kept
 
 
 def _source_pixels(origin: float, scale: float, size: int) -> np.ndarray:
     return np.floor(origin + (np.arange(size) + 0.5) / scale).astype(np.int64)
-
-
-def _inside(places: np.ndarray, length: int) -> slice:
-    """The stretch of ascending places that lies in [0, length)."""
-    return slice(int(np.searchsorted(places, 0)), int(np.searchsorted(places, length)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ops.mask_tree import build_tree
+from ops.plus_labels import apart_from
 from ops.predict import Predictions
 from ops.training_settings import SelfTrainingSettings
 from stores.masks import MaskSet, concatenate
-from stores.rle import iou
 
 
 def merge_labels(old: MaskSet, predictions: Predictions, settings: SelfTrainingSettings) -> MaskSet:
@@ -18,7 +18,7 @@ def merge_labels(old: MaskSet, predictions: Predictions, settings: SelfTrainingS
     old mask goes when its IoU with any sure prediction is *greater* than `drop_iou`: at exactly 0.5 it stays. That is
     the paper's wording; CutLER's script keeps predictions at the threshold and drops old masks at exactly 0.5.
     Without sure predictions the old masks stay, without old masks the predictions are all; no NMS among predictions.
-    IoUs are taken on run-length encodings: no dense mask is made. The scores of old masks are put on the scale of the
+    IoUs are taken on packed rows: no dense mask is made. The scores of old masks are put on the scale of the
     predictions' (`rescaled`): two rankers' scores cannot be compared, and training weighs and chooses masks by them.
 
     Args:
@@ -34,15 +34,8 @@ def merge_labels(old: MaskSet, predictions: Predictions, settings: SelfTrainingS
     sure = predictions.masks.take(np.flatnonzero(scores > settings.score))
     if len(predictions.masks):
         old = old.with_columns(score=rescaled(old.score, predictions.masks.score))
-    kept = old.take(undisputed(old, sure, settings.drop_iou))
+    kept = old.take(apart_from(old, sure, settings.drop_iou))
     return build_tree(concatenate([sure, kept]))
-
-
-def undisputed(old: MaskSet, sure: MaskSet, drop_iou: float) -> np.ndarray:
-    """Indices of the old masks whose IoU with every sure one is at most `drop_iou`, ascending."""
-    if not len(sure) or not len(old):
-        return np.arange(len(old))
-    return np.flatnonzero(iou(old, sure).max(axis=1) <= drop_iou)
 
 
 def rescaled(score: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 from scipy import ndimage
 
 from ops.features import IMAGENET_MEAN, IMAGENET_STD
-from ops.mask_loader import MaskLoader, Window, cut_mask, cut_pixels, cut_sample, draw_window
+from ops.mask_loader import MaskLoader, Window, cut_masks, cut_pixels, cut_sample, draw_window
 from ops.training_settings import LoaderSettings
 from ops.training_source import ReaderPair, ReaderSource, UnfitSource
 from stores.masks import MaskSet
@@ -64,19 +64,39 @@ def test_native_crop_is_a_plain_slice() -> None:
     image, masks = coloured_photo((100, 90), 5)
     window = Window(1.0, 7, 13, mirrored=False)
     np.testing.assert_array_equal(cut_pixels(image, window, 64), image[13:77, 7:71])
-    for index in range(5):
-        bits, area = cut_mask(masks, index, window, 64)
-        expected = masks.dense(index)[13:77, 7:71]
-        np.testing.assert_array_equal(np.unpackbits(bits, axis=1).astype(bool), expected)
-        assert area == expected.sum()
+    bits, kept = cut_masks(masks, np.arange(5), window, 64)
+    assert kept.tolist() == [0, 1, 2, 3, 4]
+    for index, mask in enumerate(np.unpackbits(bits, axis=2).astype(bool)):
+        np.testing.assert_array_equal(mask, masks.dense(index)[13:77, 7:71])
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize(("scale", "left", "top"), [(1.0, 3, 4), (1.7, 20.3, 11.9), (0.4, 0, 0)])
+@pytest.mark.parametrize("side", [64, 37])
+def test_cut_masks_look_up_the_nearest_pixel(mirrored, scale, left, top, side) -> None:
+    _, masks = coloured_photo((100, 90), 12)
+    cells = (np.arange(side) + 0.5) / scale
+    rows, columns = np.floor(top + cells).astype(int), np.floor(left + cells).astype(int)
+    expected = np.zeros((12, side, side), bool)
+    for index in range(12):
+        framed = np.pad(masks.dense(index), ((0, 200), (0, 200)))
+        expected[index] = framed[rows][:, columns[::-1] if mirrored else columns]
+    areas = expected.sum(axis=(1, 2))
+    order = np.random.default_rng(0).permutation(12)
+    wanted = [index for index in order if areas[index] >= 50][:4]
+    bits, kept = cut_masks(masks, order, Window(scale, left, top, mirrored), side, 50, 4)
+    assert kept.tolist() == wanted
+    np.testing.assert_array_equal(np.unpackbits(bits, axis=2, count=side).astype(bool), expected[wanted])
 
 
 def test_mirrored_crop_mirrors_pixels_and_masks() -> None:
     image, masks = coloured_photo((100, 90), 5)
     plain, mirrored = (Window(1.0, 3, 4, mirrored) for mirrored in (False, True))
     np.testing.assert_array_equal(cut_pixels(image, mirrored, 64), cut_pixels(image, plain, 64)[:, ::-1])
-    ours = np.unpackbits(cut_mask(masks, 1, mirrored, 64)[0], axis=1)
-    np.testing.assert_array_equal(ours, np.unpackbits(cut_mask(masks, 1, plain, 64)[0], axis=1)[:, ::-1])
+    ours, theirs = (
+        np.unpackbits(cut_masks(masks, np.arange(5), window, 64)[0], axis=2) for window in (mirrored, plain)
+    )
+    np.testing.assert_array_equal(ours, theirs[:, :, ::-1])
 
 
 def test_photo_smaller_than_the_crop_is_padded_without_masks_there() -> None:
@@ -120,8 +140,8 @@ def test_tiny_and_hidden_masks_are_left_out() -> None:
     tiny[5, 5] = hidden[:, 150:] = shown[10:20, 10:20] = True
     masks = MaskSet.from_dense([tiny, hidden, shown], (64, 200))
     settings = SETTINGS.model_copy(update={"min_area": 16})
-    bits = [cut_mask(masks, index, Window(1.0, 0, 0, mirrored=False), 64) for index in range(3)]
-    assert [area for _, area in bits] == [1, 0, 100]
+    bits, _ = cut_masks(masks, np.arange(3), Window(1.0, 0, 0, mirrored=False), 64)
+    assert np.bitwise_count(bits).sum(axis=(1, 2)).tolist() == [1, 0, 100]
     image = np.zeros((64, 200, 3), np.uint8)
     for seed in range(5):
         assert len(cut_sample(image, masks, settings, np.random.default_rng(seed)).bits) <= 1

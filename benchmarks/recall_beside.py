@@ -1,0 +1,50 @@
+"""Recall of several sources of masks beside each other, and whether one is better than another on the same photos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.plus_found import found_regions
+from ops.evaluation import WITH_ERRORS, evaluate
+from ops.ground_truth import GroundTruth, ImageId
+from ops.metrics import RecallByImage, match
+from stores.masks import MaskSet
+
+SHOWN = ("AR@1000", "AR@1000_error", "AR@100", "AR@100_error", "AR_small", "AR_medium", "AR_large", "AP")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Which human regions a source covers with an IoU of 0.5, (regions,) bool, and its recall by limit."""
+
+    regions: np.ndarray
+    recall: dict[int, RecallByImage]
+
+
+def report(name: str, masks: Mapping[ImageId, MaskSet], truth: GroundTruth, first: Found | None = None) -> Found:
+    """Print the scores of one source, and what it has beyond the `first` and that beyond it."""
+    numbers, matches = evaluate(masks, truth).numbers(), match(masks, truth)
+    found = Found(found_regions(masks, truth), {limit: matches.by_image(limit) for limit in WITH_ERRORS})
+    shown = ", ".join(f"{key} {100 * value:.1f}" for key in SHOWN if (value := numbers.get(key)) is not None)
+    print(f"{name}: {shown}; {numbers['masks_per_image']:.0f} masks a photo", flush=True)
+    if first is not None:
+        for limit, recall in found.recall.items():
+            more, error = difference(recall, first.recall[limit])
+            print(f"  AR@{limit} {100 * more:+.2f} ± {100 * error:.2f} against the first")
+        print(
+            f"  of {len(found.regions)} regions {(found.regions & ~first.regions).mean():.1%} beyond the first, ",
+            end="",
+        )
+        print(f"{(first.regions & ~found.regions).mean():.1%} only by the first", flush=True)
+    return found
+
+
+def difference(one: RecallByImage, other: RecallByImage, rounds: int = 1000) -> tuple[float, float]:
+    """Pooled recall of one less that of the other, and its bootstrap standard error over the photos of both."""
+    generator = np.random.default_rng(0)
+    photos = len(one.image_ids)
+    draws = (generator.integers(0, photos, photos) for _ in range(rounds))
+    return one.pooled() - other.pooled(), float(np.nanstd([one.pooled(draw) - other.pooled(draw) for draw in draws]))
