@@ -12,7 +12,7 @@ from stores.home import Home
 from stores.manifests import source_of
 from stores.mask_store import open_masks
 
-CODE_VERSION = "2"
+CODE_VERSION = "1"
 
 
 @dg.asset(partitions_def=SHARDS, group_name=ROUNDS, code_version=CODE_VERSION, kinds={"zarr"}, retry_policy=RETRY)

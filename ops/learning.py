@@ -83,6 +83,9 @@ class Learning:
         return run_id if self.force else None
 
 
+_BY_RANK = SelfTrainingSettings(score_of="product")  # views agree on most of a grouping model's masks, sure or not
+
+
 def _demo() -> LearningSettings:
     grouping = TRAINING_PRESETS["grouping"]
     optimiser = grouping.optimiser.model_copy(update={"warmup_steps": 10, "ema_decay": None})
@@ -92,6 +95,7 @@ def _demo() -> LearningSettings:
     return LearningSettings(
         training=training,
         second_round=SecondRoundSettings(steps=30, learning_rate=1e-3),
+        self_training=_BY_RANK,
         plus=PlusSettings(fraction=1.0, initial="unsam", steps=30),
         prediction=PREDICTION_PRESETS["grouping"],
     )
@@ -108,6 +112,7 @@ LEARNING_PRESETS = {
     "grouping": LearningSettings(
         training=TRAINING_PRESETS["grouping"],
         second_round=SecondRoundSettings(steps=1000, learning_rate=1e-3),
+        self_training=_BY_RANK,
         plus=PlusSettings(fraction=1.0),
         prediction=PREDICTION_PRESETS["grouping"],
     ),

@@ -18,8 +18,7 @@ def merge_labels(old: MaskSet, predictions: Predictions, settings: SelfTrainingS
     old mask goes when its IoU with any sure prediction is *greater* than `drop_iou`: at exactly 0.5 it stays. That is
     the paper's wording; CutLER's script keeps predictions at the threshold and drops old masks at exactly 0.5.
     Without sure predictions the old masks stay, without old masks the predictions are all; no NMS among predictions.
-    IoUs are taken on packed rows: no dense mask is made. The scores of old masks are put on the scale of the
-    predictions' (`rescaled`): two rankers' scores cannot be compared, and training weighs and chooses masks by them.
+    IoUs are taken on packed rows: no dense mask is made.
 
     Args:
         old: the labels of the round before.
@@ -32,14 +31,5 @@ def merge_labels(old: MaskSet, predictions: Predictions, settings: SelfTrainingS
         raise ValueError(f"old labels of (H, W) {old.size}, predictions of {predictions.masks.size}")
     scores = predictions.class_score if settings.score_of == "class" else predictions.masks.score
     sure = predictions.masks.take(np.flatnonzero(scores > settings.score))
-    if len(predictions.masks):
-        old = old.with_columns(score=rescaled(old.score, predictions.masks.score))
     kept = old.take(apart_from(old, sure, settings.drop_iou))
     return build_tree(concatenate([sure, kept]))
-
-
-def rescaled(score: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """For each score (n,) the one of the same rank in `scale` (m,), (n,) float32; ranks beyond m have the last."""
-    rank = np.empty(len(score), np.int64)
-    rank[np.argsort(-score, kind="stable")] = np.arange(len(score))
-    return np.sort(scale)[::-1][np.minimum(rank, len(scale) - 1)].astype(np.float32)

@@ -76,36 +76,13 @@ def test_predictions_are_not_compared_among_themselves() -> None:
     assert spans(merged) == [(0, 10), (0, 10)]
 
 
-def test_sources_stay_and_the_tree_is_built_anew() -> None:
+def test_sources_and_scores_stay_and_the_tree_is_built_anew() -> None:
     old = strips((0, 40), (0, 5), score=[0.4, 0.3], source=2, parent=[-1, 0])
     merged = merge_labels(old, predicted((0, 15), class_score=[0.95]), RULE)
     assert spans(merged) == [(0, 15), (0, 40), (0, 5)]
     assert merged.source.tolist() == [5, 2, 2]
+    np.testing.assert_allclose(merged.score, [0.95, 0.4, 0.3], atol=1e-6)
     assert merged.parent.tolist() == [1, -1, 0]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        ([0.96, 0.99, 0.97], [0.5, 0.1, 0.3], [0.1, 0.5, 0.3]),
-        ([0.9, 0.8, 0.7], [0.6, 0.2], [0.6, 0.2, 0.2]),
-        ([0.9, 0.9], [0.2, 0.6, 0.4], [0.6, 0.4]),
-        ([0.9, 0.8], [], [0.9, 0.8]),
-    ],
-    ids=["by rank", "more of the old", "equal ones in their order", "no predictions"],
-)
-def test_old_masks_are_scored_as_predictions_of_their_rank(
-    old: list[float], new: list[float], expected: list[float]
-) -> None:
-    apart = [(10 * place, 10 * place + 8) for place in range(3)]
-    sure = predicted(*apart[: len(new)], class_score=[0.1] * len(new), score=new)  # none is sure: all old masks stay
-    merged = merge_labels(strips(*apart[: len(old)], score=old), sure, RULE)
-    np.testing.assert_allclose(merged.score, expected, atol=1e-6)
-
-
-def test_an_old_mask_outranks_no_prediction_for_its_other_ranker() -> None:
-    merged = merge_labels(strips((30, 40), score=[0.99]), predicted((0, 10), class_score=[0.9], score=[0.4]), RULE)
-    np.testing.assert_allclose(merged.score, [0.4, 0.4], atol=1e-6)
 
 
 def test_images_of_different_sizes_are_refused() -> None:
