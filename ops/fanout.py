@@ -100,15 +100,15 @@ class Fanout:
         count = len(items) if isinstance(items, Sized) else None
         if count == 0:
             return
-        self.connect()
-        import ray  # after `connect`, which sets what Ray reads when it is imported
-
-        cores_apart = self._seat_actors(count)
-        actors = len(self._seats)
-        ledger = Ledger(items, window or WINDOW_PER_ACTOR * actors, ordered, patience=PATIENCE + 2 * actors)
-        job = Job(worker_factory, finish, refusable, name, finish_apart=cores_apart >= 1)
         try:
-            with ending_at_once():
+            with ending_at_once():  # also while Ray starts, which takes its time on a busy machine
+                self.connect()
+                import ray  # after `connect`, which sets what Ray reads when it is imported
+
+                cores_apart = self._seat_actors(count)
+                actors = len(self._seats)
+                ledger = Ledger(items, window or WINDOW_PER_ACTOR * actors, ordered, patience=PATIENCE + 2 * actors)
+                job = Job(worker_factory, finish, refusable, name, finish_apart=cores_apart >= 1)
                 yield from FanoutRun(ray, job, self._seats, self._new_actor, ledger).outcomes(progress)
         except BaseException:
             self.release()

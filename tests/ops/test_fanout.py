@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ops.fanout import LOOPBACK, Fanout, FanoutError, Outcome
+from ops.interrupts import STOPPED
 from ops.ledger import WorkersKeepDying
 
 
@@ -203,3 +204,14 @@ def test_a_standing_cluster_is_attached_to_and_left_running(fanout):
     result = python(ATTACHED, RAY_ADDRESS=ray.get_runtime_context().gcs_address, **LOOPBACK)
     assert result.stdout.strip() == "[1, 2, 3]", result.stderr
     assert [outcome.value for outcome in fanout.map(lambda: lambda item: item, range(2))] == [0, 1]
+
+
+def test_an_interruption_while_ray_starts_ends_the_process(monkeypatch):
+    """Dagster would try the step again after an interruption of its own."""
+
+    def interrupted(self: Fanout) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Fanout, "connect", interrupted)
+    with pytest.raises(SystemExit, match=STOPPED):
+        list(Fanout().map(lambda: str, [1]))
