@@ -116,8 +116,8 @@ class SelfTrainingSettings(Section):
     """Which predictions become labels and which old labels stay (spec 5)."""
 
     score: float = Field(default=0.7, description="predictions above this become labels")
-    score_of: Literal["class", "product"] = Field(default="class", description="class probability, or class times mask")
-    drop_iou: float = Field(default=0.5, description="old labels with a larger IoU to any of them are dropped")
+    score_of: Literal["class", "product"] = Field(default="class", description="confidence, or the whole score")
+    drop_iou: float = Field(default=0.5, ge=0, le=1, description="old labels of a larger IoU with any go")
 
 
 _SMALL = TrainingSettings(
