@@ -9,7 +9,6 @@ them) and by its human masks. Prints the means of both rank correlations. Use ph
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,12 +16,10 @@ import torch
 from pycocotools import mask as rle
 from scipy.stats import spearmanr
 
+from benchmarks.dataset_shard import parse
 from benchmarks.machine import describe_machine
-from ops.datasets import load_datasets, pick
 from ops.grouping.losses import memberships
 from ops.grouping.settings import GroupingLossSettings
-from stores.home import Home
-from stores.mask_store import open_masks
 
 GRID = (80, 80)
 PAIRS = 4000
@@ -38,30 +35,21 @@ def shared(masks: Sequence[np.ndarray], score: np.ndarray, pairs: np.ndarray) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("dataset", help="of the register")
-    parser.add_argument("shard")
-    parser.add_argument("assets", nargs="+")
-    parser.add_argument("--file", default="", help="register of datasets")
-    parser.add_argument("--limit", type=int, default=40)
-    arguments = parser.parse_args()
-    (dataset,) = pick(load_datasets(arguments.file), [arguments.dataset])
-    truth = dataset.load(arguments.limit)
-    human = truth.masks_by_image()
-    labels = {asset: open_masks(Home.from_environment(), asset, arguments.shard) for asset in arguments.assets}
-    found: dict[str, list[tuple[float, float]]] = {asset: [] for asset in labels}
+    given = parse(__doc__.splitlines()[0], limit=40)
+    human = given.truth.masks_by_image()
+    found: dict[str, list[tuple[float, float]]] = {asset: [] for asset in given.assets}
     generator = np.random.default_rng(0)
-    for image in truth.images:
-        drawn = [rle.decode(mask.rle).astype(bool) for mask in human[image.image_id] if not mask.crowd]
+    for image, key in given.keys.items():
+        drawn = [rle.decode(mask.rle).astype(bool) for mask in human[image] if not mask.crowd]
         if len(drawn) < 2:
             continue
         pairs = generator.integers(0, GRID[0] * GRID[1], (2, PAIRS))
         wanted = shared(drawn, np.ones(len(drawn), np.float32), pairs)
-        for asset, reader in labels.items():
-            masks = reader[image.path.relative_to(dataset.images_folder).as_posix()]
+        for asset, reader in given.assets.items():
+            masks = reader[key]
             own = shared([masks.dense(index) for index in range(len(masks))], masks.score, pairs)
             found[asset].append(tuple(spearmanr(a, b).statistic for a, b in zip(own, wanted, strict=True)))
-    print(f"{describe_machine()}; {dataset.name}")
+    print(f"{describe_machine()}; {given.name}")
     for asset, correlations in found.items():
         far, near = np.nanmean(correlations, axis=0)
         print(f"{asset}, {len(correlations)} photos: random pairs {far:.3f}, neighbours {near:.3f}")

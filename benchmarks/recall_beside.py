@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.plus_found import found_regions
-from ops.evaluation import WITH_ERRORS, evaluate
+from ops.evaluation import WITH_ERRORS
 from ops.ground_truth import GroundTruth, ImageId
 from ops.metrics import RecallByImage, match
 from stores.masks import MaskSet
@@ -26,9 +26,11 @@ class Found:
 
 def report(name: str, masks: Mapping[ImageId, MaskSet], truth: GroundTruth, first: Found | None = None) -> Found:
     """Print the scores of one source, and what it has beyond the `first` and that beyond it."""
-    numbers, matches = evaluate(masks, truth).numbers(), match(masks, truth)
+    matches = match(masks, truth)
     found = Found(found_regions(masks, truth), {limit: matches.by_image(limit) for limit in WITH_ERRORS})
-    shown = ", ".join(f"{key} {100 * value:.1f}" for key in SHOWN if (value := numbers.get(key)) is not None)
+    numbers = matches.scores(WITH_ERRORS)
+    numbers |= {f"AR@{limit}_error": recall.standard_error() for limit, recall in found.recall.items()}
+    shown = ", ".join(f"{key} {100 * numbers[key]:.1f}" for key in SHOWN if not np.isnan(numbers[key]))
     print(f"{name}: {shown}; {numbers['masks_per_image']:.0f} masks a photo", flush=True)
     if first is not None:
         for limit, recall in found.recall.items():
