@@ -8,7 +8,7 @@ from assets.plus_labels import plus_labels
 from ops.learning import Learning
 from stores.home import Home
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 LABELS = "plus_labels"
 
 
@@ -18,5 +18,5 @@ def unsam_plus_model(
     home: dg.ResourceParam[Home],
     learning: dg.ResourceParam[Learning],
 ) -> dg.MaterializeResult[str]:
-    """Class-agnostic Mask2Former trained on `plus_labels`; `plus.initial` says what it goes on from."""
+    """A mask model trained on `plus_labels`; `plus.initial` says what it goes on from."""
     return plus_model(context, home, learning, "unsam_plus_model", CODE_VERSION, LABELS)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.plus_found import found_regions
 from ops.evaluation import WITH_ERRORS
 from ops.ground_truth import GroundTruth, ImageId
-from ops.metrics import RecallByImage, match
+from ops.metrics import RecallByImage, best_overlaps, match
 from stores.masks import MaskSet
 
+FOUND = 0.5
 SHOWN = ("AR@1000", "AR@1000_error", "AR@100", "AR@100_error", "AR_small", "AR_medium", "AR_large", "AP")
 
 
@@ -42,6 +42,17 @@ def report(name: str, masks: Mapping[ImageId, MaskSet], truth: GroundTruth, firs
         )
         print(f"{(first.regions & ~found.regions).mean():.1%} only by the first", flush=True)
     return found
+
+
+def found_regions(predictions: Mapping[ImageId, MaskSet], truth: GroundTruth) -> np.ndarray:
+    """Which human regions some mask covers with an IoU of `FOUND`, (regions,) bool; crowds left out."""
+    grouped = truth.masks_by_image()
+    found = []
+    for image_id in truth.image_ids:
+        humans = [mask.rle for mask in grouped[image_id] if not mask.crowd]
+        masks = predictions.get(image_id)
+        found.append(np.zeros(len(humans)) if masks is None else best_overlaps(masks, humans))
+    return np.concatenate(found) >= FOUND
 
 
 def difference(one: RecallByImage, other: RecallByImage, rounds: int = 1000) -> tuple[float, float]:

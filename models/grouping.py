@@ -21,6 +21,7 @@ from models.feature_pyramid import FeaturePyramid, build_pyramid, load_pretraine
 from models.grouping_config import GroupingConfig
 from models.input_sides import check_sides
 from models.network_files import load_network, save_network
+from models.region_quality import QualityShape, RegionQuality
 
 KIND = "grouping"
 _NORM_GROUPS = 8
@@ -32,7 +33,11 @@ class GroupingModel(nn.Module):
     Args:
         shape: sizes of the parts.
         pyramid: the backbone's maps; None builds that of `shape.backbone` with random weights.
+
+    Attributes: quality, what people would draw, of a model that learned from human masks too; else None.
     """
+
+    quality: RegionQuality | None
 
     def __init__(self, shape: GroupingConfig, pyramid: FeaturePyramid | None = None) -> None:
         super().__init__()
@@ -41,6 +46,7 @@ class GroupingModel(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(channels, shape.dim, 1) for channels in self.pyramid.channels)
         self.smooth = nn.ModuleList(_Smoothing(shape.dim) for _ in self.pyramid.channels)
         self.embed = nn.Conv2d(shape.dim, shape.embedding, 1)
+        self.quality = None
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Unit embeddings (B, D, H / 4, W / 4) float32 of ImageNet-normalised pixels (B, 3, H, W).
@@ -48,9 +54,17 @@ class GroupingModel(nn.Module):
         Raises:
             ValueError: a side is no multiple of 32.
         """
+        return self.look(pixels)[0]
+
+    def look(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The embeddings, and the backbone's coarsest map (B, C, H / 32, W / 32).
+
+        Raises:
+            ValueError: as `forward`.
+        """
         check_sides(pixels.shape[-2], pixels.shape[-1])
-        joined = self._top_down(self.pyramid(pixels))
-        return functional.normalize(self.embed(joined).float(), dim=1)
+        maps = self.pyramid(pixels)
+        return functional.normalize(self.embed(self._top_down(maps)).float(), dim=1), maps[-1]
 
     def _top_down(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
         """The finest map with what all coarser ones say."""
@@ -92,7 +106,8 @@ def build_grouping(shape: GroupingConfig, weights: str | None = None) -> Groupin
 
 def save_grouping(model: GroupingModel, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
     """Write weights and shape as one safetensors file; float16 halves it."""
-    save_network(model, KIND, asdict(model.shape), path, dtype)
+    quality = asdict(model.quality.shape) if model.quality else None
+    save_network(model, KIND, asdict(model.shape) | {"quality": quality}, path, dtype)
 
 
 def load_grouping(path: str | Path, device: str | torch.device = "cpu") -> GroupingModel:
@@ -103,6 +118,9 @@ def load_grouping(path: str | Path, device: str | torch.device = "cpu") -> Group
     """
 
     def built(shape: dict[str, Any]) -> GroupingModel:
-        return GroupingModel(GroupingConfig(**shape))
+        quality = shape.pop("quality", None)
+        model = GroupingModel(GroupingConfig(**shape))
+        model.quality = RegionQuality(QualityShape(**quality)) if quality else None
+        return model
 
     return load_network(path, KIND, "a grouping model", built, device)

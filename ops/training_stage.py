@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from models.backbone import best_device
+from ops.grouping.settings import GroupingPrediction
 from ops.label_shards import ShardLabels, UnfitLabels
 from ops.learning import Learning
 from ops.model_files import MODEL_FILE, load_model, model_location
@@ -62,6 +63,7 @@ class TrainingJob:
 
     Attributes:
         labels: the asset; versions, of it by shard.
+        prediction: the views of a photo in which a grouping model learns from human masks.
         initial: file of the model to go on from; None begins with the backbone alone.
         weights: of the backbone, a file or URL.
         folder: checkpoints, history and the finished model; shared by all workers.
@@ -74,6 +76,7 @@ class TrainingJob:
     limits: LimitSettings
     fingerprint: str
     folder: str
+    prediction: GroupingPrediction
     initial: Location | None = None
     weights: str | None = None
     log: Say | None = None
@@ -81,6 +84,7 @@ class TrainingJob:
     def __call__(self) -> TrainingResult:
         from models.grouping import GroupingModel, save_grouping
         from models.whole_image import WholeImageModel, save_whole_image
+        from ops.grouping.quality import learn_quality
 
         torch.manual_seed(self.settings.seed)
         source = ShardLabels(self.home, self.labels, self.versions, self.limits)
@@ -88,6 +92,9 @@ class TrainingJob:
         result = train(task, self.settings, self.folder, after_window=self._say)
         path = Path(self.folder) / MODEL_FILE
         if worker_place()[0] == 0 and isinstance(result.model, GroupingModel):
+            settings = self.settings
+            quality = learn_quality(result.model, source, settings.quality, self.prediction, settings.seed)
+            result.model.quality = quality
             save_grouping(result.model, path, torch.float16)
         elif worker_place()[0] == 0 and isinstance(result.model, WholeImageModel):
             save_whole_image(result.model, path, torch.float16)
@@ -103,11 +110,14 @@ class TrainingJob:
         return WholeImageTask(model, source, self.settings, self.fingerprint)
 
     def _model(self) -> MaskModel:
-        from models.grouping import build_grouping
+        from models.grouping import GroupingModel, build_grouping
         from models.whole_image import build_whole_image
 
         if self.initial:
-            return _of_learner(load_model(self.initial), self.settings)
+            model = _of_learner(load_model(self.initial), self.settings)
+            if isinstance(model, GroupingModel):
+                model.quality = None  # learned anew, in the embeddings that it will have
+            return model
         if self.settings.learner == "grouping":
             return build_grouping(self.settings.grouping, self.weights)
         return build_whole_image(self.settings.model, self.weights)
@@ -207,6 +217,7 @@ def train_stage(home: Home, provenance: Provenance, learning: Learning, log: Say
             limits=learning.settings.limits,
             fingerprint=version,
             folder=str(folder),
+            prediction=learning.settings.prediction.grouping,
             initial=model_location(home, *initial) if initial else None,
             weights=learning.settings.weights,
             log=log if learning.workers == 1 else None,

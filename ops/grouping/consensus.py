@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ops.grouping.agreement import Pool, pool
+from ops.grouping.odds import shifted
 from ops.grouping.settings import GroupingPrediction
 from ops.grouping.views import Proposed
 from ops.kernels import kernel
 from ops.pixel_tree.full_size import box_around, labels_at_size, leaf_boxes
 from stores.masks import MaskSet, tight_box
-
-_SURE = 1e-6
 
 
 def consensus(
@@ -39,7 +38,7 @@ def consensus(
 
 def ranks(score: np.ndarray, agreement: np.ndarray, weight: float) -> np.ndarray:
     """Scores in (0, 1): a view's own, less `weight` of its log-odds for all that the agreement lacks to 1."""
-    return _shifted(score, weight * (agreement - 1))
+    return shifted(score, weight * (agreement - 1))
 
 
 def choose(
@@ -70,15 +69,9 @@ def choose(
                 lonely += 1
                 apart &= (iou[index] <= settings.crowded_overlap) | (np.arange(len(score)) == index)
     chosen = np.array(kept, np.int64)
-    final = _shifted(score[chosen], np.where(apart[chosen], 0, -settings.crowding))
+    final = shifted(score[chosen], np.where(apart[chosen], 0, -settings.crowding))
     order = np.argsort(-final, kind="stable")[:most]
     return chosen[order], final[order]
-
-
-def _shifted(score: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Scores whose log-odds are moved."""
-    own = np.clip(score.astype(np.float64), _SURE, 1 - _SURE)
-    return (1 / (1 + np.exp(-(np.log(own / (1 - own)) + by)))).astype(np.float32)
 
 
 class Electorate:

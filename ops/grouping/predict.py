@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def grouped_masks(image: np.ndarray, model: GroupingModel, settings: GroupingPrediction, most: int = 1000) -> MaskSet:
     """At most `most` masks of one uint8 RGB (H, W, 3) image at every granularity, best first, without a tree."""
     options = PixelTreeSettings()
-    proposed = [propose(image, view, model, options, settings.candidates) for view in settings.views]
+    proposed = [
+        propose(image, view, model, options, settings.candidates, settings.quality_weight) for view in settings.views
+    ]
     frame = working_image(image, max(view.side for view in settings.views)).shape[:2]
     return consensus(image, [found for found in proposed if found is not None], settings, frame, most)

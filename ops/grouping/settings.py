@@ -20,6 +20,18 @@ class GroupingLossSettings(Section):
     near_weight: float = 1.0
 
 
+class QualitySettings(Section):
+    """How labels with human masks teach what people draw (`ops.grouping.quality`)."""
+
+    photos: int = Field(100, ge=0, description="photos with human masks to learn from, at most; 0 learns nothing")
+    axes: int = Field(24, ge=1, description="numbers kept of the backbone's coarsest map")
+    steps: int = Field(500, ge=1)
+    batch: int = Field(4096, ge=1, description="regions a step")
+    learning_rate: float = Field(5e-3, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    restraint: float = Field(1e-3, ge=0, description="weight of the square of what is learned, in log-odds")
+
+
 class View(Section):
     """One way to look at a photo."""
 
@@ -48,5 +60,8 @@ class GroupingPrediction(Section):
     agreement_weight: float = Field(12.0, ge=0, description="log-odds that full agreement is worth over none")
     largest_overlap: float = Field(0.8, gt=0, le=1, description="IoU above which the lower of two masks is left out")
     crowded_overlap: float = Field(0.6, gt=0, le=1, description="IoU above which the lower of two masks is crowded")
+    quality_weight: float = Field(
+        0.7, ge=0, description="what a model that learned from human masks heeds of how they look, in log-odds"
+    )
     crowding: float = Field(1.0, ge=0, description="log-odds that a crowded mask loses")
     least_vote: float = Field(0.5, gt=0, le=1, description="a view with a smaller IoU has no say in a mask's outline")

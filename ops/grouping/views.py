@@ -8,17 +8,45 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.backbone import Precision, computing
+from models.backbone import computing
+from ops.grouping.descriptors import describe_regions
+from ops.grouping.odds import shifted
 from ops.grouping.settings import View
 from ops.pixel_tree.proposals import LeafSets
 from ops.pixel_tree.recipe import analyse, propose_all, working_image
+from ops.pixel_tree.region_graph import RegionGraph
 from ops.pixel_tree.selection import select
 from ops.pixel_tree.stages import network_input
+from ops.pixel_tree.superpixels import Leaves
 from ops.settings import PixelTreeSettings
 from stores.masks import MaskSet
 
 if TYPE_CHECKING:
     from models.grouping import GroupingModel
+    from models.region_quality import RegionQuality
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The best regions of one view, before anything that was learned of them counts; m in all, best first.
+
+    Shapes:
+        leaves, graph: of the photo as this view sees it. sets: m leaf sets over them.
+        measures: (m, len(MEASURES)). score: (m,) float32 in (0, 1).
+        coarse: (C, h, w), the backbone's coarsest map, on the model's device.
+    """
+
+    leaves: Leaves
+    graph: RegionGraph
+    sets: LeafSets
+    measures: np.ndarray
+    score: np.ndarray
+    coarse: torch.Tensor
+
+    def described(self, quality: RegionQuality) -> np.ndarray:
+        """(m, D) float32, what `quality` judges them by."""
+        compressed = quality.compress(self.coarse).cpu().numpy()
+        return describe_regions(self.sets, self.measures, self.leaves, self.graph, compressed)
 
 
 @dataclass(frozen=True)
@@ -31,18 +59,10 @@ class Proposed:
 
 
 @torch.inference_mode()
-def embed(model: GroupingModel, image: np.ndarray, side: int, precision: Precision = "auto") -> np.ndarray:
-    """Unit embeddings (h, w, D) float32 of a uint8 RGB (H, W, 3) image whose longer side is brought to `side`."""
-    device = next(model.parameters()).device
-    with computing(precision, device):
-        embedding = model(network_input(image, side).to(device))
-    return embedding[0].permute(1, 2, 0).float().cpu().numpy()
-
-
-def propose(
+def find_candidates(
     image: np.ndarray, view: View, model: GroupingModel, options: PixelTreeSettings, most: int
-) -> Proposed | None:
-    """At most `most` candidates of a uint8 RGB (H, W, 3) image, best first; None for one without any edge.
+) -> Candidates | None:
+    """At most `most` regions of a uint8 RGB (H, W, 3) image, best first; None for one without any edge.
 
     They are those of the label recipe `pixel_tree`, with the model's embeddings for the shallow and for the deep half
     of the backbone's features.
@@ -50,12 +70,39 @@ def propose(
     seen = np.ascontiguousarray(image[:, ::-1]) if view.mirrored else image
     options = options.model_copy(update={"side": view.side, "boundaries": view.boundaries, "objects": False})
     working = working_image(seen, view.side)
-    embedding = embed(model, working, view.side)
+    device = next(model.parameters()).device
+    with computing("auto", device):
+        maps, coarse = model.look(network_input(working, view.side).to(device))
+    embedding = maps[0].permute(1, 2, 0).float().cpu().numpy()
     leaves, graph = analyse(working, [embedding, embedding], options)
     if len(leaves) == 1:
         return None
     nothing = MaskSet.empty(image.shape[:2])
     found = propose_all(leaves, graph, embedding, nothing, options, view.feature_weight)
     kept = select(found.sets, found.score, found.area, leaves.area, most, view.largest_overlap)
-    labels = leaves.labels[:, ::-1] if view.mirrored else leaves.labels
-    return Proposed(np.ascontiguousarray(labels), found.sets.take(kept), found.score[kept])
+    return Candidates(leaves, graph, found.sets.take(kept), found.values[kept], found.score[kept], coarse[0])
+
+
+@torch.inference_mode()
+def propose(
+    image: np.ndarray,
+    view: View,
+    model: GroupingModel,
+    options: PixelTreeSettings,
+    most: int,
+    quality_weight: float = 0.0,
+) -> Proposed | None:
+    """At most `most` candidates of a uint8 RGB (H, W, 3) image; None for one without any edge.
+
+    Args:
+        quality_weight: what the model's `quality`, where it has one, counts in the log-odds of scores.
+    """
+    found = find_candidates(image, view, model, options, most)
+    if found is None:
+        return None
+    labels = found.leaves.labels[:, ::-1] if view.mirrored else found.leaves.labels
+    score = found.score
+    if model.quality is not None and quality_weight:
+        described = torch.from_numpy(found.described(model.quality)).to(found.coarse.device)
+        score = shifted(score, quality_weight * model.quality(described).float().cpu().numpy())
+    return Proposed(np.ascontiguousarray(labels), found.sets, score)

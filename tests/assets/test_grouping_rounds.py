@@ -9,9 +9,9 @@ from ops.model_files import model_location
 from pipelines.instance import add_partitions
 from stores.home import Home
 from stores.mask_store import open_masks
-from stores.masks import SOURCES
+from stores.masks import SOURCES, MaskSet
 from tests.dagster_runs import metadata_of, run_job
-from tests.labelled_shards import TINY, add_shard
+from tests.labelled_shards import SIZE, TINY, add_shard, annotate
 
 pytestmark = pytest.mark.timeout(900)  # Ray starts its workers at a low priority, and they may have to compile
 GROUPING = {
@@ -40,8 +40,13 @@ def home(tmp_path_factory) -> Home:
 
 
 @pytest.fixture(scope="module")
-def shard(home, tmp_path_factory) -> str:
-    return add_shard(home, tmp_path_factory.mktemp("photos") / "shard")
+def photos(tmp_path_factory):
+    return tmp_path_factory.mktemp("photos") / "shard"
+
+
+@pytest.fixture(scope="module")
+def shard(home, photos) -> str:
+    return add_shard(home, photos)
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +116,19 @@ def test_a_model_of_the_other_kind_cannot_be_gone_on_from(rounds, home, instance
         failure.step_failure_data.error
     )
     assert home.versions_of("unsam_model").current() == before
+
+
+def test_human_masks_among_the_labels_teach_what_people_draw(rounds, home, instance, shard, photos):
+    width, height = SIZE
+    left = np.zeros((1, height, width), bool)
+    left[0, :, : width // 2] = True
+    annotate(photos, 0, MaskSet.from_dense(left, (height, width), source=SOURCES.index("human")))
+    settings = GROUPING | {"plus": {"fraction": 1.0, "source": "pseudo", "steps": 2}}
+    for job, partition in (("merge_plus", shard), ("train_plus", None), ("predict_plus", shard)):
+        assert run(home, instance, job, partition, settings).success
+    first, plus = (
+        load_grouping(model_location(home, name).local_path) for name in ("round1_model", "unsam_plus_model")
+    )
+    assert first.quality is None
+    assert plus.quality is not None
+    assert len(open_masks(home, "unsam_plus_masks", shard)["photo0.jpg"])

@@ -9,6 +9,7 @@ from models.feature_pyramid import ResNetPyramid
 from models.grouping import GroupingModel, build_grouping, load_grouping, save_grouping
 from models.grouping_config import GroupingConfig
 from models.network_files import kind_of
+from models.region_quality import QualityShape, RegionQuality
 from models.weights import WeightsUnavailable
 
 TINY = GroupingConfig(dim=16, embedding=4)
@@ -66,6 +67,29 @@ def test_file_comes_back_as_it_was(pretrained, tmp_path: Path):
     assert kind_of(tmp_path / "model.safetensors") == "grouping"
     with torch.no_grad():
         torch.testing.assert_close(loaded(pixels), pretrained(pixels))
+
+
+def test_what_people_draw_is_kept_with_the_model(tmp_path: Path):
+    model = GroupingModel(TINY)
+    model.quality = RegionQuality(QualityShape(channels=2048, axes=3, descriptors=7))
+    model.quality.axes.normal_()
+    save_grouping(model, tmp_path / "model.safetensors")
+    loaded, described = load_grouping(tmp_path / "model.safetensors"), torch.randn(5, 7)
+    assert loaded.quality.shape == model.quality.shape
+    torch.testing.assert_close(loaded.quality.axes, model.quality.axes)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.quality(described), model.quality.eval()(described))
+    model.quality = None
+    save_grouping(model, tmp_path / "model.safetensors")
+    assert load_grouping(tmp_path / "model.safetensors").quality is None
+
+
+def test_a_look_gives_embeddings_and_the_coarsest_map(pretrained):
+    pixels = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        embedding, coarse = pretrained.look(pixels)
+        torch.testing.assert_close(embedding, pretrained(pixels))
+    assert coarse.shape == (1, 2048, 2, 3)
 
 
 @pytest.mark.parametrize("content", [None, b"not a safetensors file", b"cut"], ids=["missing", "other bytes", "cut"])

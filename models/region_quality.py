@@ -1,0 +1,59 @@
+"""How much more a region looks like what people draw than its score says: log-odds, learned from human masks.
+
+A score such as SAM's predicted IoU (2304.02643, section 3) that a few annotated photos can teach: what the backbone
+shows inside and around a region, and a few measures of the region, through one hidden layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+_LARGEST = 4.0  # standard deviations beyond which a descriptor says no more
+
+
+@dataclass(frozen=True)
+class QualityShape:
+    """Sizes: channels of the backbone's coarsest map, axes kept of it, and numbers that describe a region."""
+
+    channels: int
+    axes: int
+    descriptors: int
+    hidden: int = 32
+
+
+class RegionQuality(nn.Module):
+    """Log-odds of regions, from descriptors that `ops.grouping.descriptors` makes.
+
+    Args:
+        shape: sizes of the parts.
+    """
+
+    origin: torch.Tensor
+    axes: torch.Tensor
+    mean: torch.Tensor
+    spread: torch.Tensor
+
+    def __init__(self, shape: QualityShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.register_buffer("origin", torch.zeros(shape.channels))
+        self.register_buffer("axes", torch.zeros(shape.channels, shape.axes))
+        self.register_buffer("mean", torch.zeros(shape.descriptors))
+        self.register_buffer("spread", torch.ones(shape.descriptors))
+        self.first = nn.Linear(shape.descriptors, shape.hidden)
+        self.dropout = nn.Dropout(0.3)
+        self.last = nn.Linear(shape.hidden, 1)
+
+    def compress(self, coarse: torch.Tensor) -> torch.Tensor:
+        """(h, w, axes) float32 of a backbone's map (C, h, w): its unit vectors along the axes."""
+        unit = functional.normalize(coarse.float(), dim=0) - self.origin[:, None, None]
+        return torch.einsum("chw,ca->hwa", unit, self.axes)
+
+    def forward(self, descriptors: torch.Tensor) -> torch.Tensor:
+        """(m,) of (m, descriptors)."""
+        standard = ((descriptors - self.mean) / self.spread).clamp(-_LARGEST, _LARGEST)
+        return self.last(self.dropout(functional.gelu(self.first(standard))))[:, 0]
