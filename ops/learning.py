@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ops.grouping.settings import QualitySettings
 from ops.presets import SettingsError, changed, parse_override
 from ops.settings import LimitSettings, Section
 from ops.training_settings import (
@@ -90,7 +91,14 @@ def _demo() -> LearningSettings:
     grouping = TRAINING_PRESETS["grouping"]
     optimiser = grouping.optimiser.model_copy(update={"warmup_steps": 10, "ema_decay": None})
     training = grouping.model_copy(
-        update={"optimiser": optimiser, "batch": 2, "steps": 80, "checkpoint_every": 40, "log_every": 10}
+        update={
+            "optimiser": optimiser,
+            "batch": 2,
+            "steps": 80,
+            "checkpoint_every": 40,
+            "log_every": 10,
+            "quality": QualitySettings(photos=0),  # two dozen human masks teach little, and it takes half a minute
+        }
     )
     return LearningSettings(
         training=training,

@@ -93,8 +93,9 @@ class TrainingJob:
         path = Path(self.folder) / MODEL_FILE
         if worker_place()[0] == 0 and isinstance(result.model, GroupingModel):
             settings = self.settings
-            quality = learn_quality(result.model, source, settings.quality, self.prediction, settings.seed)
-            result.model.quality = quality
+            result.model.quality = learn_quality(
+                result.model, source, settings.quality, self.prediction, settings.seed, self.log
+            )
             save_grouping(result.model, path, torch.float16)
         elif worker_place()[0] == 0 and isinstance(result.model, WholeImageModel):
             save_whole_image(result.model, path, torch.float16)

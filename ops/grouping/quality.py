@@ -26,6 +26,7 @@ from ops.grouping.views import Candidates, find_candidates
 from ops.pixel_tree.recipe import working_image
 from ops.pixel_tree.stages import network_input
 from ops.settings import PixelTreeSettings
+from ops.stages import Say
 from ops.training_source import TrainingSource
 from stores.masks import SOURCES, MaskSet
 
@@ -49,7 +50,12 @@ class Regions:
 
 
 def learn_quality(
-    model: GroupingModel, source: TrainingSource, settings: QualitySettings, prediction: GroupingPrediction, seed: int
+    model: GroupingModel,
+    source: TrainingSource,
+    settings: QualitySettings,
+    prediction: GroupingPrediction,
+    seed: int,
+    log: Say | None = None,
 ) -> RegionQuality | None:
     """What people draw, as far as the photos of `source` with human masks tell; None where none has any.
 
@@ -57,10 +63,13 @@ def learn_quality(
         model: in whose embeddings the trees grow.
         prediction: the views in which photos are looked at.
         seed: of the choice of photos and of everything random.
+        log: is told what it is about to do, which takes seconds a photo.
     """
     annotated = list(_annotated(source, settings.photos, seed))
     if not annotated:
         return None
+    if log:
+        log(f"learning what people draw from {len(annotated)} photos with human masks")
     was_training = model.training
     model.eval()
     quality = _with_axes(model, annotated, settings, prediction.views[0], seed)

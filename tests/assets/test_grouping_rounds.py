@@ -101,10 +101,10 @@ def test_predictions_carry_agreement_and_tree(rounds, home, shard):
         assert not np.isnan(columns["granularity"]).any()
 
 
-def test_round_2_labels_are_what_views_agree_on_and_what_is_left(rounds, home, shard):
+def test_round_2_labels_are_what_ranks_high_and_what_is_left(rounds, home, shard):
     found, merged = (open_masks(home, asset, shard) for asset in ("round1_masks", "round2_labels"))
     for key in merged.keys:
-        sure = int((found[key].confidence > 0.7).sum())
+        sure = int((found[key].score > 0.7).sum())
         assert (merged[key].source == SOURCES.index("round1")).sum() == sure
 
 
