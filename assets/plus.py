@@ -20,7 +20,7 @@ SOURCES = list(UNSUPERVISED.values())
 def plus_model(
     context: dg.AssetExecutionContext, home: Home, learning: Learning, asset: str, code_version: str, labels: str
 ) -> dg.MaterializeResult[str]:
-    """A model of labels with human masks, from the backbone or from `unsam_model`, as `plus.initial` says."""
+    """A model of labels with human and other masks, from what `plus.initial` says."""
     with failing_at_once():
         initial = starting_model(home, learning.settings.plus.initial)
     return trained_model(context, home, learning, asset, code_version, labels, initial)

@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.partitions import GPU_POOL, PLUS_ABLATIONS, RETRY, SHARDS
 from assets.plus import SOURCES, plus_model, united_labels
-from assets.rounds import predicted_masks
+from assets.rounds import predicted_masks, trained_model
 from assets.sa1b_masks import sa1b_masks
 from ops.fanout import Fanout
 from ops.learning import Learning
@@ -47,8 +47,8 @@ def union_model(
 def human_only_model(
     context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], learning: dg.ResourceParam[Learning]
 ) -> dg.MaterializeResult[str]:
-    """The same trainer on human masks alone, and on no image without them."""
-    return plus_model(context, home, learning, "human_only_model", CODE_VERSION, "sa1b_masks")
+    """The same trainer on human masks alone, and on no image without them; always from the backbone."""
+    return trained_model(context, home, learning, "human_only_model", CODE_VERSION, "sa1b_masks")
 
 
 @dg.asset(

@@ -15,6 +15,7 @@ from stores.mask_store import MaskShardReader, MaskShardWriter
 from stores.masks import MaskSet
 from stores.versions import version_of
 
+_STARTING = {"round1": "round1_model", "unsam": "unsam_model"}
 UNSUPERVISED = {"pseudo": "hierarchical_masks", "round1": "round1_masks", "round2": "round2_labels"}
 
 
@@ -24,7 +25,8 @@ def starting_model(home: Home, initial: str) -> dict[str, str] | None:
     Raises:
         NoVersion: there is no such model yet.
     """
-    return {"unsam_model": home.versions_of("unsam_model").readable()} if initial == "unsam" else None
+    asset = _STARTING.get(initial)
+    return {asset: home.versions_of(asset).readable()} if asset else None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ops.grouping.settings import GroupingPrediction
 from ops.label_shards import ShardLabels, UnfitLabels
 from ops.learning import Learning
 from ops.model_files import MODEL_FILE, load_model, model_location
+from ops.oversampling import Oversampled
 from ops.settings import LimitSettings
 from ops.stages import Provenance, Say
 from ops.training import TrainingResult, train, worker_place
@@ -31,6 +32,7 @@ from stores.versions import version_of
 if TYPE_CHECKING:
     from ops.model_files import MaskModel
     from ops.training import TrainingTask
+    from ops.training_source import TrainingSource
 
 
 class UnfitModel(ValueError):
@@ -88,7 +90,9 @@ class TrainingJob:
 
         torch.manual_seed(self.settings.seed)
         source = ShardLabels(self.home, self.labels, self.versions, self.limits)
-        task = self._task(self._model().train().to(best_device()), source)
+        share = self.settings.human_share
+        seen = Oversampled(source, source.annotated(), share) if share else source
+        task = self._task(self._model().train().to(best_device()), seen)
         result = train(task, self.settings, self.folder, after_window=self._say)
         path = Path(self.folder) / MODEL_FILE
         if worker_place()[0] == 0 and isinstance(result.model, GroupingModel):
@@ -101,7 +105,7 @@ class TrainingJob:
             save_whole_image(result.model, path, torch.float16)
         return result
 
-    def _task(self, model: MaskModel, source: ShardLabels) -> TrainingTask:
+    def _task(self, model: MaskModel, source: TrainingSource) -> TrainingTask:
         from models.grouping import GroupingModel
         from ops.grouping.training import GroupingTask
         from ops.whole_image_training import WholeImageTask
