@@ -14,7 +14,7 @@ from ops.training_source import UnfitSource
 from stores.home import Home
 from stores.manifests import source_of
 from stores.mask_store import MaskShardReader, open_masks
-from stores.masks import SOURCES, MaskSet
+from stores.masks import MaskSet
 from stores.shards import ShardReader
 from stores.versions import NoVersion
 
@@ -108,15 +108,6 @@ class ShardLabels:
 
     def __len__(self) -> int:
         return len(self._places)
-
-    def annotated(self) -> np.ndarray:
-        """(n,) bool, which photos have a human mask among their labels."""
-        found = [np.zeros(0, bool)]
-        for labels in self._shards.values():
-            columns = labels.masks.columns()
-            human = columns["image"][columns["source"] == SOURCES.index("human")]
-            found.append(np.bincount(human, minlength=len(labels.masks.keys)) > 0)
-        return np.concatenate(found)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, MaskSet]:
         """One photo (H, W, 3) and its labels.

@@ -41,7 +41,6 @@ class PlusSettings(Section):
         "backbone", description="what models of human and other masks go on from; that of human masks alone never does"
     )
     steps: int | None = Field(None, ge=1, description="of the models that learn from human masks; empty as round 1")
-    human_share: float | None = Field(None, ge=0, lt=1, description="as `training.human_share`, of these models")
 
 
 class LearningSettings(Section):
@@ -58,8 +57,7 @@ class LearningSettings(Section):
     def training_of(self, model: str) -> TrainingSettings:
         """How the model asset of that name is trained."""
         if model in PLUS_MODELS:
-            steps = self.plus.steps or self.training.steps
-            return self.training.model_copy(update={"steps": steps, "human_share": self.plus.human_share})
+            return self.training.model_copy(update={"steps": self.plus.steps or self.training.steps})
         if model != SECOND_ROUND_MODEL:
             return self.training
         second = self.second_round
@@ -125,7 +123,7 @@ LEARNING_PRESETS = {
         training=TRAINING_PRESETS["grouping"],
         second_round=SecondRoundSettings(steps=1000, learning_rate=1e-3),
         self_training=_BY_RANK,
-        plus=PlusSettings(fraction=1.0, initial="unsam", steps=700, human_share=0.7),
+        plus=PlusSettings(fraction=1.0),
         prediction=PREDICTION_PRESETS["grouping"],
     ),
     "demo": _demo(),

@@ -86,9 +86,6 @@ class TrainingSettings(RunSettings):
     loss: LossSettings = LossSettings()
     grouping: GroupingConfig = GroupingConfig()
     grouping_loss: GroupingLossSettings = GroupingLossSettings()
-    human_share: float | None = Field(
-        default=None, ge=0, lt=1, description="least share of samples with human masks; empty takes photos as they come"
-    )
     quality: QualitySettings = Field(
         default=QualitySettings(), description="what a grouping model learns from human masks among its labels"
     )

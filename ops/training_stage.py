@@ -17,7 +17,6 @@ from ops.grouping.settings import GroupingPrediction
 from ops.label_shards import ShardLabels, UnfitLabels
 from ops.learning import Learning
 from ops.model_files import MODEL_FILE, load_model, model_location
-from ops.oversampling import Oversampled
 from ops.settings import LimitSettings
 from ops.stages import Provenance, Say
 from ops.training import TrainingResult, train, worker_place
@@ -32,7 +31,6 @@ from stores.versions import version_of
 if TYPE_CHECKING:
     from ops.model_files import MaskModel
     from ops.training import TrainingTask
-    from ops.training_source import TrainingSource
 
 
 class UnfitModel(ValueError):
@@ -90,9 +88,7 @@ class TrainingJob:
 
         torch.manual_seed(self.settings.seed)
         source = ShardLabels(self.home, self.labels, self.versions, self.limits)
-        share = self.settings.human_share
-        seen = Oversampled(source, source.annotated(), share) if share else source
-        task = self._task(self._model().train().to(best_device()), seen)
+        task = self._task(self._model().train().to(best_device()), source)
         result = train(task, self.settings, self.folder, after_window=self._say)
         path = Path(self.folder) / MODEL_FILE
         if worker_place()[0] == 0 and isinstance(result.model, GroupingModel):
@@ -105,7 +101,7 @@ class TrainingJob:
             save_whole_image(result.model, path, torch.float16)
         return result
 
-    def _task(self, model: MaskModel, source: TrainingSource) -> TrainingTask:
+    def _task(self, model: MaskModel, source: ShardLabels) -> TrainingTask:
         from models.grouping import GroupingModel
         from ops.grouping.training import GroupingTask
         from ops.whole_image_training import WholeImageTask

@@ -10,7 +10,7 @@ from ops.settings import LimitSettings
 from ops.training_settings import LoaderSettings
 from ops.training_source import UnfitSource
 from stores.home import Home
-from stores.masks import SOURCES, MaskSet
+from stores.masks import MaskSet
 from tests.labelled_shards import SIZE, add_shard, grid_masks, publish_labels
 
 ASSET = "hierarchical_masks"
@@ -45,15 +45,6 @@ def test_labels_of_photos_that_changed_are_named(home, tmp_path):
     home.versions_of(ASSET, shard).rollback(old)
     with pytest.raises(UnfitLabels, match=f"{shard}: its {ASSET} was made from shard_manifest .*, which is now"):
         label_versions(home, ASSET, [shard])
-
-
-def test_photos_with_a_human_mask_are_told_from_others(home, tmp_path):
-    human = grid_masks((SIZE[1], SIZE[0])).with_columns(source=SOURCES.index("human"))
-    shards = [
-        add_shard(home, tmp_path / name, count=2, masks=masks) for name, masks in (("one", human), ("two", None))
-    ]
-    labels = ShardLabels(home, ASSET, label_versions(home, ASSET, shards), LIMITS)
-    np.testing.assert_array_equal(labels.annotated(), [True, True, False, False])
 
 
 def test_no_shard_at_all(home):

@@ -32,17 +32,3 @@ def test_presets_stay_as_they_are() -> None:
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(SettingsError, match="unknown training preset 'smal'"):
         resolve_learning("smal")
-
-
-@pytest.mark.parametrize(
-    ("model", "steps", "share"),
-    [
-        ("round1_model", 1600, None),
-        ("unsam_model", 1000, None),
-        ("unsam_plus_model", 70, 0.4),
-        ("human_only_model", 70, 0.4),
-    ],
-)
-def test_models_of_human_masks_see_their_own_share_of_photos(model: str, steps: int, share: float | None) -> None:
-    settings = resolve_learning("grouping", overrides=["plus.steps=70", "plus.human_share=0.4"]).training_of(model)
-    assert (settings.steps, settings.human_share) == (steps, share)
