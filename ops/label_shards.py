@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from threading import Lock
 
@@ -14,7 +15,7 @@ from ops.training_source import UnfitSource
 from stores.home import Home
 from stores.manifests import source_of
 from stores.mask_store import MaskShardReader, open_masks
-from stores.masks import MaskSet
+from stores.masks import SOURCES, MaskSet
 from stores.shards import ShardReader
 from stores.versions import NoVersion
 
@@ -108,6 +109,16 @@ class ShardLabels:
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def with_human_masks(self) -> ShardLabels:
+        """Only the photos that have a human mask among their labels; no photo is read to tell."""
+        chosen = copy(self)
+        chosen._places = []
+        for shard, labels in self._shards.items():
+            columns = labels.masks.columns()
+            human = np.unique(columns["image"][columns["source"] == SOURCES.index("human")])
+            chosen._places += [(shard, labels.masks.keys[image]) for image in human.tolist()]
+        return chosen
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, MaskSet]:
         """One photo (H, W, 3) and its labels.

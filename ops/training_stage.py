@@ -94,7 +94,7 @@ class TrainingJob:
         if worker_place()[0] == 0 and isinstance(result.model, GroupingModel):
             settings = self.settings
             result.model.quality = learn_quality(
-                result.model, source, settings.quality, self.prediction, settings.seed, self.log
+                result.model, source.with_human_masks(), settings.quality, self.prediction, settings.seed, self.log
             )
             save_grouping(result.model, path, torch.float16)
         elif worker_place()[0] == 0 and isinstance(result.model, WholeImageModel):

@@ -89,9 +89,7 @@ def nearest(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _holders(view: Proposed, leaves: int) -> csr_array:
     """(leaves, m), a row for each leaf of a view with the candidates that have it."""
-    sets = view.sets
-    member = csr_array((np.ones(len(sets.leaves), np.float32), sets.leaves, sets.offsets), shape=(len(sets), leaves))
-    return member.T.tocsr()
+    return view.sets.membership(leaves).T.tocsr()
 
 
 def _meeting(one: np.ndarray, other: np.ndarray, leaves: tuple[int, int]) -> csr_array:

@@ -32,7 +32,7 @@ def describe_regions(
         compressed: (h, w, axes), the backbone's map along its axes.
     """
     count = len(leaves)
-    member = csr_array((np.ones(len(sets.leaves), np.float32), sets.leaves, sets.offsets), shape=(len(sets), count))
+    member = sets.membership(count)
     inner = _shares(csr_array(member * leaves.area))
     around = _shares(_border(member, graph, count))
     embedding = leaves.embedding[:, leaves.blocks[0] : leaves.blocks[1]] / leaves.area[:, None]

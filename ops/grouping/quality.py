@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 from torch.nn import functional
 
 from models.backbone import computing
@@ -83,10 +82,7 @@ def overlaps(found: Candidates, view: View, masks: MaskSet) -> np.ndarray:
     labels = found.leaves.labels
     pixels = (labels[:, ::-1] if view.mirrored else labels).reshape(-1)
     count = len(found.leaves)
-    member = csr_array(
-        (np.ones(len(found.sets.leaves), np.float32), found.sets.leaves, found.sets.offsets),
-        shape=(len(found.sets), count),
-    )
+    member = found.sets.membership(count)
     area = member @ found.leaves.area
     best = np.zeros(len(found.sets), np.float32)
     for index in range(len(masks)):

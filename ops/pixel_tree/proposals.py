@@ -7,6 +7,7 @@ from functools import cache
 from itertools import pairwise
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from ops.kernels import kernel
 from ops.pixel_tree.merging import MergeTree
@@ -25,6 +26,10 @@ class LeafSets:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def membership(self, leaves: int) -> csr_array:
+        """(m, leaves) float32, 1 where a set holds a leaf."""
+        return csr_array((np.ones(len(self.leaves), np.float32), self.leaves, self.offsets), shape=(len(self), leaves))
 
     def take(self, indices: np.ndarray) -> LeafSets:
         lengths = (self.offsets[1:] - self.offsets[:-1])[indices]

@@ -10,7 +10,7 @@ from ops.settings import LimitSettings
 from ops.training_settings import LoaderSettings
 from ops.training_source import UnfitSource
 from stores.home import Home
-from stores.masks import MaskSet
+from stores.masks import SOURCES, MaskSet
 from tests.labelled_shards import SIZE, add_shard, grid_masks, publish_labels
 
 ASSET = "hierarchical_masks"
@@ -45,6 +45,18 @@ def test_labels_of_photos_that_changed_are_named(home, tmp_path):
     home.versions_of(ASSET, shard).rollback(old)
     with pytest.raises(UnfitLabels, match=f"{shard}: its {ASSET} was made from shard_manifest .*, which is now"):
         label_versions(home, ASSET, [shard])
+
+
+def test_photos_with_a_human_mask_are_told_from_others(home, tmp_path):
+    human = grid_masks((SIZE[1], SIZE[0])).with_columns(source=SOURCES.index("human"))
+    shards = [add_shard(home, tmp_path / name, count=2, masks=masks) for name, masks in (("one", None), ("two", human))]
+    labels = ShardLabels(home, ASSET, label_versions(home, ASSET, shards), LIMITS)
+    chosen = labels.with_human_masks()
+    assert (len(labels), len(chosen)) == (4, 2)
+    for index in range(2):
+        photo, masks = chosen[index]
+        np.testing.assert_array_equal(photo, labels[2 + index][0])
+        assert (masks.source == SOURCES.index("human")).all()
 
 
 def test_no_shard_at_all(home):
