@@ -9,7 +9,7 @@ and again is. A merge tree over these embeddings gives masks (`ops.grouping`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,25 +27,56 @@ KIND = "grouping"
 _NORM_GROUPS = 8
 
 
-class GroupingModel(nn.Module):
+class GroupingHead(nn.Module):
     """A backbone's maps, joined from coarse to fine (Lin et al. 2017), and unit embeddings at stride 4.
+
+    Args:
+        channels: of the backbone's maps, fine to coarse.
+        dim: width of the maps that are joined.
+        embedding: numbers a pixel.
+    """
+
+    def __init__(self, channels: Sequence[int], dim: int, embedding: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(each, dim, 1) for each in channels)
+        self.smooth = nn.ModuleList(_Smoothing(dim) for _ in channels)
+        self.embed = nn.Conv2d(dim, embedding, 1)
+
+    def embeddings(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Unit vectors (B, D, h, w) float32 of maps fine to coarse, as large as the finest."""
+        return functional.normalize(self.embed(self._top_down(maps)).float(), dim=1)
+
+    def _top_down(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The finest map with what all coarser ones say."""
+        joined = self.smooth[-1](self.lateral[-1](maps[-1]))
+        for lateral, smooth, fine in zip(self.lateral[-2::-1], self.smooth[-2::-1], maps[-2::-1], strict=True):
+            enlarged = functional.interpolate(joined, size=fine.shape[-2:], mode="bilinear", align_corners=False)
+            joined = smooth(lateral(fine) + enlarged)
+        return joined
+
+
+class GroupingModel(GroupingHead):
+    """A backbone and the head on it.
 
     Args:
         shape: sizes of the parts.
         pyramid: the backbone's maps; None builds that of `shape.backbone` with random weights.
 
-    Attributes: quality, what people would draw, of a model that learned from human masks too; else None.
+    Attributes:
+        elder: the head of an earlier model on the same backbone, which looks at a photo in turn with this one's; None
+            where it stands alone.
+        quality: what people would draw, of a model that learned from human masks too; else None.
     """
 
+    elder: GroupingHead | None
     quality: RegionQuality | None
 
     def __init__(self, shape: GroupingConfig, pyramid: FeaturePyramid | None = None) -> None:
-        super().__init__()
+        pyramid = pyramid or build_pyramid(shape.backbone, shape.frozen_stages)
+        super().__init__(pyramid.channels, shape.dim, shape.embedding)
         self.shape = shape
-        self.pyramid = pyramid or build_pyramid(shape.backbone, shape.frozen_stages)
-        self.lateral = nn.ModuleList(nn.Conv2d(channels, shape.dim, 1) for channels in self.pyramid.channels)
-        self.smooth = nn.ModuleList(_Smoothing(shape.dim) for _ in self.pyramid.channels)
-        self.embed = nn.Conv2d(shape.dim, shape.embedding, 1)
+        self.pyramid = pyramid
+        self.elder = None
         self.quality = None
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -56,23 +87,19 @@ class GroupingModel(nn.Module):
         """
         return self.look(pixels)[0]
 
-    def look(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def look(self, pixels: torch.Tensor, as_elder: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
         """The embeddings, and the backbone's coarsest map (B, C, H / 32, W / 32).
+
+        Args:
+            as_elder: take the elder's embeddings, where there is one.
 
         Raises:
             ValueError: as `forward`.
         """
         check_sides(pixels.shape[-2], pixels.shape[-1])
         maps = self.pyramid(pixels)
-        return functional.normalize(self.embed(self._top_down(maps)).float(), dim=1), maps[-1]
-
-    def _top_down(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The finest map with what all coarser ones say."""
-        joined = self.smooth[-1](self.lateral[-1](maps[-1]))
-        for lateral, smooth, fine in zip(self.lateral[-2::-1], self.smooth[-2::-1], maps[-2::-1], strict=True):
-            enlarged = functional.interpolate(joined, size=fine.shape[-2:], mode="bilinear", align_corners=False)
-            joined = smooth(lateral(fine) + enlarged)
-        return joined
+        head = self.elder if as_elder and self.elder is not None else self
+        return head.embeddings(maps), maps[-1]
 
 
 class _Smoothing(nn.Module):
@@ -104,10 +131,42 @@ def build_grouping(shape: GroupingConfig, weights: str | None = None) -> Groupin
     return model
 
 
+def beside(elder: GroupingModel, frozen_stages: int) -> GroupingModel:
+    """A model to train on the backbone of another, whose head stays beside its own: two opinions for one backbone.
+
+    Args:
+        elder: the earlier model; an elder of its own is left behind.
+        frozen_stages: of the new model's shape.
+
+    Raises:
+        ValueError: the backbone would be trained, and change what the elder sees.
+    """
+    model = GroupingModel(replace(elder.shape, frozen_stages=frozen_stages))
+    if any(weight.requires_grad for weight in model.pyramid.parameters()):
+        raise ValueError(
+            f"the backbone {model.shape.backbone} is trained with frozen_stages={frozen_stages}, and would change what "
+            "the head beside it sees: freeze all of it, or go on without standing beside"
+        )
+    model.pyramid.load_state_dict(elder.pyramid.state_dict())
+    model.elder = _head_of(model)
+    wanted = model.elder.state_dict().keys()
+    model.elder.load_state_dict({name: value for name, value in elder.state_dict().items() if name in wanted})
+    model.elder.requires_grad_(False)
+    return model
+
+
+def _head_of(model: GroupingModel) -> GroupingHead:
+    """A head as large as the model's own."""
+    return GroupingHead(model.pyramid.channels, model.shape.dim, model.shape.embedding)
+
+
 def save_grouping(model: GroupingModel, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
     """Write weights and shape as one safetensors file; float16 halves it."""
-    quality = asdict(model.quality.shape) if model.quality else None
-    save_network(model, KIND, asdict(model.shape) | {"quality": quality}, path, dtype)
+    parts = {
+        "elder": model.elder is not None,
+        "quality": asdict(model.quality.shape) if model.quality else None,
+    }
+    save_network(model, KIND, asdict(model.shape) | parts, path, dtype)
 
 
 def load_grouping(path: str | Path, device: str | torch.device = "cpu") -> GroupingModel:
@@ -118,8 +177,9 @@ def load_grouping(path: str | Path, device: str | torch.device = "cpu") -> Group
     """
 
     def built(shape: dict[str, Any]) -> GroupingModel:
-        quality = shape.pop("quality", None)
+        quality, elder = shape.pop("quality", None), shape.pop("elder", False)
         model = GroupingModel(GroupingConfig(**shape))
+        model.elder = _head_of(model).requires_grad_(False) if elder else None
         model.quality = RegionQuality(QualityShape(**quality)) if quality else None
         return model
 

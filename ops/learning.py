@@ -21,7 +21,8 @@ from ops.training_settings import (
 
 DEFAULT_LEARNING_PRESET = "grouping"
 SECOND_ROUND_MODEL = "unsam_model"
-PLUS_MODELS = ("human_only_model", "union_model", "unsam_plus_model")
+UNSAM_PLUS_MODEL = "unsam_plus_model"
+PLUS_MODELS = ("human_only_model", "union_model", UNSAM_PLUS_MODEL)
 
 
 class SecondRoundSettings(Section):
@@ -29,6 +30,9 @@ class SecondRoundSettings(Section):
 
     steps: int = Field(100_000, ge=1)
     learning_rate: float = Field(2.5e-5, gt=0, description="as `training.optimiser.learning_rate`")
+    beside: bool = Field(
+        False, description="learn a second head beside that of round 1, which stays (grouping models only)"
+    )
 
 
 class PlusSettings(Section):
@@ -39,6 +43,13 @@ class PlusSettings(Section):
     source: Literal["pseudo", "round1", "round2"] = Field("round2", description="of the unsupervised masks")
     initial: Literal["backbone", "round1", "unsam"] = Field(
         "backbone", description="what models of human and other masks go on from; that of human masks alone never does"
+    )
+    beside: bool = Field(
+        False, description="learn a second head beside that of `initial`, which stays (grouping models only)"
+    )
+    masks: Literal["all", "human"] = Field(
+        "all",
+        description="which of its labels UnSAM+ learns from: human alone where `initial`, beside it, knows others",
     )
     steps: int | None = Field(None, ge=1, description="of the models that learn from human masks; empty as round 1")
 
@@ -53,6 +64,14 @@ class LearningSettings(Section):
     plus: PlusSettings = PlusSettings()
     weights: str | None = Field(None, description="of the backbone: a file or URL; empty takes the hub or the package")
     limits: LimitSettings = LimitSettings()
+
+    def beside(self, model: str) -> bool:
+        """Whether the model asset of that name stands beside what it goes on from, instead of changing it."""
+        return (self.second_round if model == SECOND_ROUND_MODEL else self.plus).beside
+
+    def only_human(self, model: str) -> bool:
+        """Whether the model asset of that name heeds only the human masks among its labels."""
+        return model == UNSAM_PLUS_MODEL and self.plus.masks == "human"
 
     def training_of(self, model: str) -> TrainingSettings:
         """How the model asset of that name is trained."""
@@ -123,7 +142,7 @@ LEARNING_PRESETS = {
         training=TRAINING_PRESETS["grouping"],
         second_round=SecondRoundSettings(steps=1000, learning_rate=1e-3),
         self_training=_BY_RANK,
-        plus=PlusSettings(fraction=1.0),
+        plus=PlusSettings(fraction=1.0, initial="round1", beside=True, masks="human"),
         prediction=PREDICTION_PRESETS["grouping"],
     ),
     "demo": _demo(),

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from stores.masks import MaskSet
+from stores.masks import SOURCES, MaskSet
 
 
 class TrainingSource(Protocol):
@@ -23,6 +23,24 @@ class TrainingSource(Protocol):
 
 class UnfitSource(ValueError):
     """Training data that cannot be trained on; the message names the photo."""
+
+
+@dataclass(frozen=True)
+class MasksFrom:
+    """A source of which only the masks that were made in one way are learned from.
+
+    Attributes: made_by, one of `stores.masks.SOURCES`.
+    """
+
+    photos: TrainingSource
+    made_by: str
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, MaskSet]:
+        image, masks = self.photos[index]
+        return image, masks.take(np.flatnonzero(masks.source == SOURCES.index(self.made_by)))
 
 
 @dataclass(frozen=True)

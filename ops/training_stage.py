@@ -24,6 +24,7 @@ from ops.training_launcher import Workers, launch
 from ops.training_log import Entry
 from ops.training_publication import history_of, publish_trained
 from ops.training_settings import FREE_TO_CHANGE, RunSettings, TrainingSettings
+from ops.training_source import MasksFrom, TrainingSource
 from stores.home import Home
 from stores.location import Location
 from stores.versions import version_of
@@ -65,6 +66,8 @@ class TrainingJob:
         labels: the asset; versions, of it by shard.
         prediction: the views of a photo in which a grouping model learns from human masks.
         initial: file of the model to go on from; None begins with the backbone alone.
+        beside: learn a second head beside that model's, which stays, instead of changing it.
+        only_human: heed only the human masks among the labels.
         weights: of the backbone, a file or URL.
         folder: checkpoints, history and the finished model; shared by all workers.
     """
@@ -78,6 +81,8 @@ class TrainingJob:
     folder: str
     prediction: GroupingPrediction
     initial: Location | None = None
+    beside: bool = False
+    only_human: bool = False
     weights: str | None = None
     log: Say | None = None
 
@@ -88,7 +93,8 @@ class TrainingJob:
 
         torch.manual_seed(self.settings.seed)
         source = ShardLabels(self.home, self.labels, self.versions, self.limits)
-        task = self._task(self._model().train().to(best_device()), source)
+        learned = MasksFrom(source.with_human_masks(), "human") if self.only_human else source
+        task = self._task(self._model().train().to(best_device()), learned)
         result = train(task, self.settings, self.folder, after_window=self._say)
         path = Path(self.folder) / MODEL_FILE
         if worker_place()[0] == 0 and isinstance(result.model, GroupingModel):
@@ -101,7 +107,7 @@ class TrainingJob:
             save_whole_image(result.model, path, torch.float16)
         return result
 
-    def _task(self, model: MaskModel, source: ShardLabels) -> TrainingTask:
+    def _task(self, model: MaskModel, source: TrainingSource) -> TrainingTask:
         from models.grouping import GroupingModel
         from ops.grouping.training import GroupingTask
         from ops.whole_image_training import WholeImageTask
@@ -116,6 +122,8 @@ class TrainingJob:
 
         if self.initial:
             model = _of_learner(load_model(self.initial), self.settings)
+            if self.beside:
+                return _beside(model, self.settings)
             if isinstance(model, GroupingModel):
                 model.quality = None  # learned anew, in the embeddings that it will have
             return model
@@ -143,6 +151,22 @@ def _of_learner(model: MaskModel, settings: TrainingSettings) -> MaskModel:
             f"train with --set training.learner={found} or its preset, or train round 1 again"
         )
     return model
+
+
+def _beside(elder: MaskModel, settings: TrainingSettings) -> MaskModel:
+    """A model with a head of its own beside that of `elder`.
+
+    Raises:
+        UnfitModel: it is no grouping model, or its backbone would be trained.
+    """
+    from models.grouping import GroupingModel, beside
+
+    if not isinstance(elder, GroupingModel):
+        raise UnfitModel("only a grouping model can learn a second head (beside): set it to false, or learner=grouping")
+    try:
+        return beside(elder, settings.grouping.frozen_stages)
+    except ValueError as error:
+        raise UnfitModel(str(error)) from error
 
 
 def progress_line(entry: Entry, settings: RunSettings) -> str:
@@ -181,7 +205,7 @@ def training_provenance(
 
     settings = learning.settings.training_of(asset)
     backbone = None if initial else load_backbone(settings.backbone, learning.settings.weights).weight_hash
-    return {
+    provenance: Provenance = {
         "asset": asset,
         "code": code_version,
         "inputs": dict(initial or {}),
@@ -191,6 +215,11 @@ def training_provenance(
         "prediction": learning.settings.prediction.model_dump(mode="json"),
         "forced": forced,
     }
+    if initial:
+        provenance["beside"] = learning.settings.beside(asset)
+    if learning.settings.only_human(asset):
+        provenance["masks"] = "human"
+    return provenance
 
 
 def train_stage(home: Home, provenance: Provenance, learning: Learning, log: Say | None = None) -> TrainingReport:
@@ -202,11 +231,14 @@ def train_stage(home: Home, provenance: Provenance, learning: Learning, log: Say
     """
     asset, version = provenance["asset"], version_of(provenance)
     labels = provenance["labels"]
-    images = len(ShardLabels(home, labels["asset"], labels["versions"], learning.settings.limits))
+    source = ShardLabels(home, labels["asset"], labels["versions"], learning.settings.limits)
+    settings, only_human = learning.settings.training_of(asset), learning.settings.only_human(asset)
+    images = len(source.with_human_masks() if only_human else source)
     if not images:
-        shards = len(labels["versions"])
-        raise UnfitLabels(f"nothing to train {asset} on: {labels['asset']} of {shards} shards holds no image")
-    settings = learning.settings.training_of(asset)
+        wanted = "image with a human mask; plus.masks=all learns from the others too" if only_human else "image"
+        raise UnfitLabels(
+            f"nothing to train {asset} on: {labels['asset']} of {len(labels['versions'])} shards holds no {wanted}"
+        )
     initial = next(iter(provenance["inputs"].items()), None)
 
     def work(folder: Path) -> None:
@@ -220,6 +252,8 @@ def train_stage(home: Home, provenance: Provenance, learning: Learning, log: Say
             folder=str(folder),
             prediction=learning.settings.prediction.grouping,
             initial=model_location(home, *initial) if initial else None,
+            beside=bool(initial) and learning.settings.beside(asset),
+            only_human=only_human,
             weights=learning.settings.weights,
             log=log if learning.workers == 1 else None,
         )

@@ -21,7 +21,7 @@ from ops.grouping.agreement import nearest
 from ops.grouping.descriptors import descriptor_count
 from ops.grouping.odds import log_odds
 from ops.grouping.settings import GroupingPrediction, QualitySettings, View
-from ops.grouping.views import Candidates, find_candidates
+from ops.grouping.views import Candidates, find_candidates, turns
 from ops.pixel_tree.recipe import working_image
 from ops.pixel_tree.stages import network_input
 from ops.settings import PixelTreeSettings
@@ -141,16 +141,16 @@ def _regions(
 ) -> Regions:
     options = PixelTreeSettings()
 
-    def look(job: tuple[np.ndarray, MaskSet, View]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        image, masks, view = job
-        found = find_candidates(image, view, model, options, prediction.candidates)
+    def look(job: tuple[np.ndarray, MaskSet, View, bool]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        image, masks, view, as_elder = job
+        found = find_candidates(image, view, model, options, prediction.candidates, as_elder)
         if found is None:
             return None
         worth = np.clip((overlaps(found, view, masks) - _POOR) / (_GOOD - _POOR), 0, 1)
         with torch.inference_mode():
             return found.described(quality), log_odds(found.score).astype(np.float32), worth
 
-    jobs = [(image, masks, view) for image, masks in annotated for view in prediction.views]
+    jobs = [(image, masks, *turn) for image, masks in annotated for turn in turns(prediction.views)]
     with ThreadPoolExecutor(_THREADS) as threads:
         seen = [looked for looked in threads.map(look, jobs) if looked is not None]
     described, odds, target = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*seen, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,21 +59,34 @@ class Proposed:
     score: np.ndarray
 
 
+def turns(views: Sequence[View]) -> list[tuple[View, bool]]:
+    """Each view, and whether it is looked at by the model's elder: the last is the model's own, then turn by turn."""
+    return [(view, (len(views) - index) % 2 == 0) for index, view in enumerate(views)]
+
+
 @torch.inference_mode()
 def find_candidates(
-    image: np.ndarray, view: View, model: GroupingModel, options: PixelTreeSettings, most: int
+    image: np.ndarray,
+    view: View,
+    model: GroupingModel,
+    options: PixelTreeSettings,
+    most: int,
+    as_elder: bool = False,
 ) -> Candidates | None:
     """At most `most` regions of a uint8 RGB (H, W, 3) image, best first; None for one without any edge.
 
     They are those of the label recipe `pixel_tree`, with the model's embeddings for the shallow and for the deep half
     of the backbone's features.
+
+    Args:
+        as_elder: take the embeddings of the head that the model stands beside, if it does.
     """
     seen = np.ascontiguousarray(image[:, ::-1]) if view.mirrored else image
     options = options.model_copy(update={"side": view.side, "boundaries": view.boundaries, "objects": False})
     working = working_image(seen, view.side)
     device = next(model.parameters()).device
     with computing("auto", device):
-        maps, coarse = model.look(network_input(working, view.side).to(device))
+        maps, coarse = model.look(network_input(working, view.side).to(device), as_elder)
     embedding = maps[0].permute(1, 2, 0).float().cpu().numpy()
     leaves, graph = analyse(working, [embedding, embedding], options)
     if len(leaves) == 1:
@@ -91,13 +105,15 @@ def propose(
     options: PixelTreeSettings,
     most: int,
     quality_weight: float = 0.0,
+    as_elder: bool = False,
 ) -> Proposed | None:
     """At most `most` candidates of a uint8 RGB (H, W, 3) image; None for one without any edge.
 
     Args:
+        as_elder: as in `find_candidates`.
         quality_weight: what the model's `quality`, where it has one, counts in the log-odds of scores.
     """
-    found = find_candidates(image, view, model, options, most)
+    found = find_candidates(image, view, model, options, most, as_elder)
     if found is None:
         return None
     labels = found.leaves.labels[:, ::-1] if view.mirrored else found.leaves.labels

@@ -118,17 +118,51 @@ def test_a_model_of_the_other_kind_cannot_be_gone_on_from(rounds, home, instance
     assert home.versions_of("unsam_model").current() == before
 
 
+def test_a_second_round_beside_the_first_keeps_its_head(rounds, home, instance, shard):
+    before = home.versions_of("unsam_model").current()
+    settings = GROUPING | {"second_round": {"steps": 2, "beside": True}}
+    assert run(home, instance, "train_round2", settings=settings).success
+    assert run(home, instance, "predict_round2", shard, settings).success
+    first, second = (load_grouping(model_location(home, name).local_path) for name in ("round1_model", "unsam_model"))
+    assert (first.embed.weight == second.elder.embed.weight).all()
+    assert not (second.embed.weight == second.elder.embed.weight).all()
+    assert home.versions_of("unsam_model").current() != before
+    assert home.versions_of("unsam_model").provenance()["beside"] is True
+    assert open_masks(home, "unsam_masks", shard).counts().max() > 0
+
+
+def test_no_second_head_where_the_backbone_is_trained(rounds, home, instance):
+    training = GROUPING["training"] | {"grouping": {"dim": 16, "embedding": 4, "frozen_stages": 3}}
+    settings = GROUPING | {"training": training, "second_round": {"steps": 2, "beside": True}}
+    (failure,) = run(home, instance, "train_round2", settings=settings).get_step_failure_events()
+    assert "is trained with frozen_stages=3" in str(failure.step_failure_data.error)
+
+
+def test_without_any_human_mask_nothing_trains_on_human_masks(rounds, home, instance, shard):
+    settings = GROUPING | {"plus": {"fraction": 0.0, "source": "pseudo", "steps": 2}}
+    assert run(home, instance, "merge_plus", shard, settings).success
+    (failure,) = run(home, instance, "train_plus", settings=settings).get_step_failure_events()
+    assert "plus_labels of 1 shards holds no image with a human mask" in str(failure.step_failure_data.error)
+
+
 def test_human_masks_among_the_labels_teach_what_people_draw(rounds, home, instance, shard, photos):
     width, height = SIZE
     left = np.zeros((1, height, width), bool)
     left[0, :, : width // 2] = True
     annotate(photos, 0, MaskSet.from_dense(left, (height, width), source=SOURCES.index("human")))
     settings = GROUPING | {"plus": {"fraction": 1.0, "source": "pseudo", "steps": 2}}
-    for job, partition in (("merge_plus", shard), ("train_plus", None), ("predict_plus", shard)):
-        assert run(home, instance, job, partition, settings).success
+    assert run(home, instance, "merge_plus", shard, settings).success
+    trained = metadata_of(run(home, instance, "train_plus", settings=settings), "unsam_plus_model")
+    assert trained["images"] == 1, "of three photos one has human masks, and its head learns from them alone"
+    assert run(home, instance, "predict_plus", shard, settings).success
     first, plus = (
         load_grouping(model_location(home, name).local_path) for name in ("round1_model", "unsam_plus_model")
     )
+    assert (first.embed.weight == plus.elder.embed.weight).all()
     assert first.quality is None
     assert plus.quality is not None
     assert len(open_masks(home, "unsam_plus_masks", shard)["photo0.jpg"])
+
+    everything = {"plus": settings["plus"] | {"masks": "all"}}
+    trained = metadata_of(run(home, instance, "train_plus", settings=settings | everything), "unsam_plus_model")
+    assert trained["images"] == 3

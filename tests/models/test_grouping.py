@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.feature_pyramid import ResNetPyramid
-from models.grouping import GroupingModel, build_grouping, load_grouping, save_grouping
+from models.grouping import GroupingModel, beside, build_grouping, load_grouping, save_grouping
 from models.grouping_config import GroupingConfig
 from models.network_files import kind_of
 from models.region_quality import QualityShape, RegionQuality
@@ -90,6 +90,39 @@ def test_a_look_gives_embeddings_and_the_coarsest_map(pretrained):
         embedding, coarse = pretrained.look(pixels)
         torch.testing.assert_close(embedding, pretrained(pixels))
     assert coarse.shape == (1, 2048, 2, 3)
+
+
+def test_a_second_head_stands_beside_the_first(pretrained, tmp_path: Path):
+    torch.manual_seed(1)
+    model, pixels = beside(pretrained, 5).eval(), torch.randn(1, 3, 64, 96)
+    save_grouping(model, tmp_path / "model.safetensors")
+    for each in (model, load_grouping(tmp_path / "model.safetensors")):
+        with torch.no_grad():
+            torch.testing.assert_close(each.look(pixels, as_elder=True)[0], pretrained(pixels))
+            torch.testing.assert_close(each(pixels), model(pixels))
+            assert (each(pixels) - pretrained(pixels)).abs().max() > 0.1
+        assert not any(weight.requires_grad for weight in each.elder.parameters())
+    learning = {name.split(".")[0] for name, value in model.named_parameters() if value.requires_grad}
+    assert learning == {"lateral", "smooth", "embed"}
+
+
+def test_of_two_heads_the_newer_one_is_stood_beside(pretrained):
+    torch.manual_seed(1)
+    second = beside(pretrained, 5).eval()
+    third, pixels = beside(second, 5).eval(), torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(third.look(pixels, as_elder=True)[0], second(pixels))
+
+
+def test_a_model_alone_looks_as_itself(pretrained):
+    pixels = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(pretrained.look(pixels, as_elder=True)[0], pretrained(pixels))
+
+
+def test_no_head_stands_beside_another_on_a_backbone_that_is_trained(pretrained):
+    with pytest.raises(ValueError, match="frozen_stages=3"):
+        beside(pretrained, 3)
 
 
 @pytest.mark.parametrize("content", [None, b"not a safetensors file", b"cut"], ids=["missing", "other bytes", "cut"])
