@@ -7,7 +7,6 @@ import pytest
 from tests.chaos.harness import VICTIMS, Chaos, run_chaos
 
 
-@pytest.mark.heavy
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
 @pytest.mark.timeout(900)
 def test_what_is_killed_costs_time_and_nothing_else(tmp_path):
