@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ops.grouping.settings import QualitySettings
 from ops.presets import SettingsError, changed, parse_override
@@ -52,6 +52,15 @@ class PlusSettings(Section):
         description="which of its labels UnSAM+ learns from: human alone where `initial`, beside it, knows others",
     )
     steps: int | None = Field(None, ge=1, description="of the models that learn from human masks; empty as round 1")
+
+    @model_validator(mode="after")
+    def _has_what_it_stands_beside(self) -> PlusSettings:
+        if self.initial == "backbone" and (self.beside or self.masks == "human"):
+            raise ValueError(
+                "initial=backbone has no head to stand beside, and human masks alone are no union: "
+                "set beside=false and masks=all too"
+            )
+        return self
 
 
 class LearningSettings(Section):

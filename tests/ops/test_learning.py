@@ -32,3 +32,10 @@ def test_presets_stay_as_they_are() -> None:
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(SettingsError, match="unknown training preset 'smal'"):
         resolve_learning("smal")
+
+
+def test_a_union_from_the_backbone_learns_from_all_masks() -> None:
+    with pytest.raises(SettingsError, match="set beside=false and masks=all too"):
+        resolve_learning("grouping", overrides=["plus.initial=backbone"])
+    chosen = ["plus.initial=backbone", "plus.beside=false", "plus.masks=all"]
+    assert not resolve_learning("grouping", overrides=chosen).only_human("unsam_plus_model")
