@@ -20,8 +20,8 @@ from torch.nn import functional
 from models.feature_pyramid import FeaturePyramid, build_pyramid, load_pretrained
 from models.grouping_config import GroupingConfig
 from models.input_sides import check_sides
+from models.learned_odds import LearnedOdds, OddsShape
 from models.network_files import load_network, save_network
-from models.region_quality import QualityShape, RegionQuality
 
 KIND = "grouping"
 _NORM_GROUPS = 8
@@ -65,11 +65,13 @@ class GroupingModel(GroupingHead):
     Attributes:
         elder: the head of an earlier model on the same backbone, which looks at a photo in turn with this one's; None
             where it stands alone.
+        borders: whether human masks end between two neighbouring superpixels; None of a model that learned from none.
         quality: what people would draw, of a model that learned from human masks too; else None.
     """
 
     elder: GroupingHead | None
-    quality: RegionQuality | None
+    borders: LearnedOdds | None
+    quality: LearnedOdds | None
 
     def __init__(self, shape: GroupingConfig, pyramid: FeaturePyramid | None = None) -> None:
         pyramid = pyramid or build_pyramid(shape.backbone, shape.frozen_stages)
@@ -77,6 +79,7 @@ class GroupingModel(GroupingHead):
         self.shape = shape
         self.pyramid = pyramid
         self.elder = None
+        self.borders = None
         self.quality = None
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -164,6 +167,7 @@ def save_grouping(model: GroupingModel, path: str | Path, dtype: torch.dtype = t
     """Write weights and shape as one safetensors file; float16 halves it."""
     parts = {
         "elder": model.elder is not None,
+        "borders": asdict(model.borders.shape) if model.borders else None,
         "quality": asdict(model.quality.shape) if model.quality else None,
     }
     save_network(model, KIND, asdict(model.shape) | parts, path, dtype)
@@ -177,10 +181,11 @@ def load_grouping(path: str | Path, device: str | torch.device = "cpu") -> Group
     """
 
     def built(shape: dict[str, Any]) -> GroupingModel:
-        quality, elder = shape.pop("quality", None), shape.pop("elder", False)
+        elder, borders, quality = shape.pop("elder", False), shape.pop("borders", None), shape.pop("quality", None)
         model = GroupingModel(GroupingConfig(**shape))
         model.elder = _head_of(model).requires_grad_(False) if elder else None
-        model.quality = RegionQuality(QualityShape(**quality)) if quality else None
+        model.borders = LearnedOdds(OddsShape(**borders)) if borders else None
+        model.quality = LearnedOdds(OddsShape(**quality)) if quality else None
         return model
 
     return load_network(path, KIND, "a grouping model", built, device)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from ops.grouping.settings import QualitySettings
+from ops.grouping.settings import BorderSettings, QualitySettings
 from ops.presets import SettingsError, changed, parse_override
 from ops.settings import LimitSettings, Section
 from ops.training_settings import (
@@ -127,7 +127,8 @@ def _demo() -> LearningSettings:
             "steps": 80,
             "checkpoint_every": 40,
             "log_every": 10,
-            "quality": QualitySettings(photos=0),  # two dozen human masks teach little, and it takes half a minute
+            "borders": BorderSettings(photos=0),  # two dozen human masks teach little, and it takes a minute
+            "quality": QualitySettings(photos=0),
         }
     )
     return LearningSettings(

@@ -9,7 +9,7 @@ from pydantic import Field
 from models.grouping_config import GroupingConfig
 from models.input_sides import MULTIPLE
 from models.whole_image_config import WholeImageConfig
-from ops.grouping.settings import GroupingLossSettings, GroupingPrediction, QualitySettings
+from ops.grouping.settings import BorderSettings, GroupingLossSettings, GroupingPrediction, QualitySettings
 from ops.settings import Section
 
 FREE_TO_CHANGE = ("checkpoint_every", "keep_checkpoints", "log_every", "max_skipped")  # do not decide the model
@@ -86,6 +86,9 @@ class TrainingSettings(RunSettings):
     loss: LossSettings = LossSettings()
     grouping: GroupingConfig = GroupingConfig()
     grouping_loss: GroupingLossSettings = GroupingLossSettings()
+    borders: BorderSettings = Field(
+        default=BorderSettings(), description="what a grouping model learns of where human masks end"
+    )
     quality: QualitySettings = Field(
         default=QualitySettings(), description="what a grouping model learns from human masks among its labels"
     )

@@ -30,6 +30,7 @@ from stores.location import Location
 from stores.versions import version_of
 
 if TYPE_CHECKING:
+    from models.grouping import GroupingModel
     from ops.model_files import MaskModel
     from ops.training import TrainingTask
 
@@ -89,7 +90,6 @@ class TrainingJob:
     def __call__(self) -> TrainingResult:
         from models.grouping import GroupingModel, save_grouping
         from models.whole_image import WholeImageModel, save_whole_image
-        from ops.grouping.quality import learn_quality
 
         torch.manual_seed(self.settings.seed)
         source = ShardLabels(self.home, self.labels, self.versions, self.limits)
@@ -98,14 +98,20 @@ class TrainingJob:
         result = train(task, self.settings, self.folder, after_window=self._say)
         path = Path(self.folder) / MODEL_FILE
         if worker_place()[0] == 0 and isinstance(result.model, GroupingModel):
-            settings = self.settings
-            result.model.quality = learn_quality(
-                result.model, source.with_human_masks(), settings.quality, self.prediction, settings.seed, self.log
-            )
+            self._learn_from_people(result.model, source.with_human_masks())
             save_grouping(result.model, path, torch.float16)
         elif worker_place()[0] == 0 and isinstance(result.model, WholeImageModel):
             save_whole_image(result.model, path, torch.float16)
         return result
+
+    def _learn_from_people(self, model: GroupingModel, annotated: ShardLabels) -> None:
+        """Where human masks end and what people draw; each in what was learned before it."""
+        from ops.grouping.borders import learn_borders
+        from ops.grouping.quality import learn_quality
+
+        settings, seed = self.settings, self.settings.seed
+        model.borders = learn_borders(model, annotated, settings.borders, self.prediction, seed, self.log)
+        model.quality = learn_quality(model, annotated, settings.quality, self.prediction, seed, self.log)
 
     def _task(self, model: MaskModel, source: TrainingSource) -> TrainingTask:
         from models.grouping import GroupingModel
@@ -125,7 +131,7 @@ class TrainingJob:
             if self.beside:
                 return _beside(model, self.settings)
             if isinstance(model, GroupingModel):
-                model.quality = None  # learned anew, in the embeddings that it will have
+                model.borders = model.quality = None  # learned anew, in the embeddings that it will have
             return model
         if self.settings.learner == "grouping":
             return build_grouping(self.settings.grouping, self.weights)

@@ -1,4 +1,4 @@
-"""What describes a region to `models.region_quality`: its measures, what it holds, and what lies around it."""
+"""What describes a region to `models.learned_odds`: its measures, what it holds, and what lies around it."""
 
 from __future__ import annotations
 

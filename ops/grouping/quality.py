@@ -1,4 +1,4 @@
-"""Learning what people draw, from photos with human masks (UnSAM+, spec 6): `models.region_quality`.
+"""Learning what people draw, from photos with human masks (UnSAM+, spec 6): `models.learned_odds`.
 
 A region's target is its overlap with the human mask that it fits best. What the label recipe's score says of it
 already is an offset, so that only what the score lacks is learned; at prediction it is added to the score.
@@ -6,36 +6,30 @@ already is an offset, so that only what the score lacks is learned; at predictio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from models.backbone import computing
-from models.region_quality import QualityShape, RegionQuality
+from models.learned_odds import LearnedOdds
 from ops.grouping.agreement import nearest
 from ops.grouping.descriptors import descriptor_count
 from ops.grouping.odds import log_odds
+from ops.grouping.odds_fitting import annotated_photos, fit_odds, untaught
 from ops.grouping.settings import GroupingPrediction, QualitySettings, View
 from ops.grouping.views import Candidates, find_candidates, turns
-from ops.pixel_tree.recipe import working_image
-from ops.pixel_tree.stages import network_input
 from ops.settings import PixelTreeSettings
 from ops.stages import Say
 from ops.training_source import TrainingSource
-from stores.masks import SOURCES, MaskSet
+from stores.masks import MaskSet
 
 if TYPE_CHECKING:
     from models.grouping import GroupingModel
 
-_HUMAN = SOURCES.index("human")
 _POOR, _GOOD = 0.4, 0.9  # overlap of a region that is worth nothing, and of one that is worth all
-_TOKENS = 300  # of each photo, for the axes
-_PHOTOS_FOR_AXES = 60
 _THREADS = 2
 
 
@@ -55,7 +49,7 @@ def learn_quality(
     prediction: GroupingPrediction,
     seed: int,
     log: Say | None = None,
-) -> RegionQuality | None:
+) -> LearnedOdds | None:
     """What people draw, as far as the photos of `source` with human masks tell; None where none has any.
 
     Args:
@@ -64,17 +58,18 @@ def learn_quality(
         seed: of the choice of photos and of everything random.
         log: is told what it is about to do, which takes seconds a photo.
     """
-    annotated = list(_annotated(source, settings.photos, seed))
+    annotated = list(annotated_photos(source, settings.photos, seed))
     if not annotated:
         return None
     if log:
         log(f"learning what people draw from {len(annotated)} photos with human masks")
     was_training = model.training
     model.eval()
-    quality = _with_axes(model, annotated, settings, prediction.views[0], seed)
+    photos = [image for image, _ in annotated]
+    quality = untaught(model, photos, descriptor_count, settings, prediction.views[0], seed)
     regions = _regions(model, quality, annotated, prediction)
     model.train(was_training)
-    return _fitted(quality, regions, settings, seed)
+    return fit_odds(quality, regions.described, regions.target, settings, seed, known=regions.odds)
 
 
 def overlaps(found: Candidates, view: View, masks: MaskSet) -> np.ndarray:
@@ -92,50 +87,9 @@ def overlaps(found: Candidates, view: View, masks: MaskSet) -> np.ndarray:
     return best
 
 
-def _annotated(source: TrainingSource, most: int, seed: int) -> Iterator[tuple[np.ndarray, MaskSet]]:
-    """Photos with their human masks, in random order."""
-    found = 0
-    for index in np.random.default_rng(seed).permutation(len(source)).tolist():
-        if found == most:
-            return
-        image, masks = source[index]
-        human = masks.take(np.flatnonzero((masks.source == _HUMAN) & (masks.boxes[:, 2] > 0)))
-        if len(human):
-            found += 1
-            yield image, human
-
-
-@torch.no_grad()
-def _with_axes(
-    model: GroupingModel,
-    annotated: Sequence[tuple[np.ndarray, MaskSet]],
-    settings: QualitySettings,
-    view: View,
-    seed: int,
-) -> RegionQuality:
-    """A head that has learned nothing but the principal axes of the backbone's coarsest map."""
-    device = next(model.parameters()).device
-    generator = torch.Generator().manual_seed(seed)
-    tokens = []
-    for image, _ in annotated[:_PHOTOS_FOR_AXES]:
-        with computing("auto", device):
-            coarse = model.pyramid(network_input(working_image(image, view.side), view.side).to(device))[-1]
-        unit = functional.normalize(coarse[0].float().cpu(), dim=0).flatten(1).T
-        tokens.append(unit[torch.randperm(len(unit), generator=generator)[:_TOKENS]])
-    together = torch.cat(tokens)
-    origin = together.mean(dim=0)
-    _, spread, directions = torch.linalg.svd(together - origin, full_matrices=False)
-    kept = min(settings.axes, len(spread))
-    torch.manual_seed(seed)
-    quality = RegionQuality(QualityShape(together.shape[1], kept, descriptor_count(kept)))
-    quality.origin.copy_(origin)
-    quality.axes.copy_(directions[:kept].T)
-    return quality.to(device)
-
-
 def _regions(
     model: GroupingModel,
-    quality: RegionQuality,
+    quality: LearnedOdds,
     annotated: Sequence[tuple[np.ndarray, MaskSet]],
     prediction: GroupingPrediction,
 ) -> Regions:
@@ -155,25 +109,3 @@ def _regions(
         seen = [looked for looked in threads.map(look, jobs) if looked is not None]
     described, odds, target = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*seen, strict=True))
     return Regions(described, odds, target)
-
-
-def _fitted(quality: RegionQuality, regions: Regions, settings: QualitySettings, seed: int) -> RegionQuality:
-    """Logistic regression with the score's log-odds as an offset; on the CPU, where it takes seconds."""
-    device = quality.axes.device
-    quality = quality.cpu().train()
-    quality.mean.copy_(regions.described.mean(dim=0))
-    quality.spread.copy_(regions.described.std(dim=0) + 1e-4)
-    known = torch.tensor([0.5, -2.0], requires_grad=True)
-    groups: list[dict[str, Any]] = [{"params": quality.parameters()}, {"params": [known], "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    torch.manual_seed(seed)
-    for _ in range(settings.steps):
-        picked = torch.randint(len(regions.target), (settings.batch,))
-        added = quality(regions.described[picked])
-        odds = known[0] * regions.odds[picked] + known[1] + added
-        loss = functional.binary_cross_entropy_with_logits(odds, regions.target[picked])
-        loss = loss + settings.restraint * added.square().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return quality.eval().requires_grad_(False).to(device)

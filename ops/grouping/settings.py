@@ -20,16 +20,32 @@ class GroupingLossSettings(Section):
     near_weight: float = 1.0
 
 
-class QualitySettings(Section):
-    """How labels with human masks teach what people draw (`ops.grouping.quality`)."""
+class OddsSettings(Section):
+    """How a small network of log-odds is fitted (`ops.grouping.odds_fitting`)."""
 
-    photos: int = Field(100, ge=0, description="photos with human masks to learn from, at most; 0 learns nothing")
     axes: int = Field(24, ge=1, description="numbers kept of the backbone's coarsest map")
+    hidden: int = Field(32, ge=1)
     steps: int = Field(500, ge=1)
-    batch: int = Field(4096, ge=1, description="regions a step")
+    batch: int = Field(4096, ge=1)
     learning_rate: float = Field(5e-3, gt=0)
     weight_decay: float = Field(0.05, ge=0)
     restraint: float = Field(1e-3, ge=0, description="weight of the square of what is learned, in log-odds")
+
+
+class BorderSettings(OddsSettings):
+    """How labels with human masks teach where these end (`ops.grouping.borders`)."""
+
+    photos: int = Field(100, ge=0, description="photos with human masks to learn from, at most; 0 learns nothing")
+    borders: int = Field(4000, ge=1, description="borders of each view of a photo, at most")
+    hidden: int = Field(64, ge=1)
+    steps: int = Field(1500, ge=1)
+    restraint: float = Field(0.0, ge=0, description="weight of the square of what is learned, in log-odds")
+
+
+class QualitySettings(OddsSettings):
+    """How labels with human masks teach what people draw (`ops.grouping.quality`)."""
+
+    photos: int = Field(100, ge=0, description="photos with human masks to learn from, at most; 0 learns nothing")
 
 
 class View(Section):
@@ -41,6 +57,7 @@ class View(Section):
         2.0, ge=0, description="what embeddings count in merging, against the recipe's features"
     )
     boundaries: Literal["multiscale", "sobel"] = Field("multiscale", description="what the superpixels follow")
+    border_weight: float = Field(2.0, ge=0, description="what learned borders count in merging; 0 heeds none")
     largest_overlap: float = Field(0.9, gt=0, le=1, description="IoU above which the lower of two is left out")
 
 
@@ -61,7 +78,7 @@ class GroupingPrediction(Section):
     largest_overlap: float = Field(0.8, gt=0, le=1, description="IoU above which the lower of two masks is left out")
     crowded_overlap: float = Field(0.6, gt=0, le=1, description="IoU above which the lower of two masks is crowded")
     quality_weight: float = Field(
-        0.7, ge=0, description="what a model that learned from human masks heeds of how they look, in log-odds"
+        0.35, ge=0, description="what a model that learned from human masks heeds of how they look, in log-odds"
     )
     crowding: float = Field(1.0, ge=0, description="log-odds that a crowded mask loses")
     least_vote: float = Field(0.5, gt=0, le=1, description="a view with a smaller IoU has no say in a mask's outline")

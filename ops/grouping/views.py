@@ -10,21 +10,44 @@ import numpy as np
 import torch
 
 from models.backbone import computing
+from ops.grouping.border_descriptors import describe_borders
 from ops.grouping.descriptors import describe_regions
 from ops.grouping.odds import shifted
 from ops.grouping.settings import View
+from ops.pixel_tree.merging import MergeWeights
 from ops.pixel_tree.proposals import LeafSets
-from ops.pixel_tree.recipe import analyse, propose_all, working_image
-from ops.pixel_tree.region_graph import RegionGraph
+from ops.pixel_tree.recipe import TREES, analyse, propose_all, working_image
+from ops.pixel_tree.region_graph import RegionGraph, with_cue
 from ops.pixel_tree.selection import select
-from ops.pixel_tree.stages import network_input
+from ops.pixel_tree.stages import network_input, sample_map
 from ops.pixel_tree.superpixels import Leaves
 from ops.settings import PixelTreeSettings
 from stores.masks import MaskSet
 
 if TYPE_CHECKING:
     from models.grouping import GroupingModel
-    from models.region_quality import RegionQuality
+    from models.learned_odds import LearnedOdds
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A photo as one view sees it, before anything is merged.
+
+    Shapes:
+        leaves, graph: superpixels, and which of them touch. embedding: (h, w, D) float32 unit vectors.
+        coarse: (C, h', w'), the backbone's coarsest map, on the model's device.
+    """
+
+    leaves: Leaves
+    graph: RegionGraph
+    embedding: np.ndarray
+    coarse: torch.Tensor
+
+    def borders_described(self, borders: LearnedOdds, view: View) -> np.ndarray:
+        """(E, D) float32, what `borders` judges the graph's borders by."""
+        compressed = borders.compress(self.coarse).cpu().numpy()
+        semantic = sample_map(compressed, self.leaves.rows, self.leaves.columns)
+        return describe_borders(self.leaves, self.graph, semantic, view.boundaries == "sobel", view.side)
 
 
 @dataclass(frozen=True)
@@ -44,7 +67,7 @@ class Candidates:
     score: np.ndarray
     coarse: torch.Tensor
 
-    def described(self, quality: RegionQuality) -> np.ndarray:
+    def described(self, quality: LearnedOdds) -> np.ndarray:
         """(m, D) float32, what `quality` judges them by."""
         compressed = quality.compress(self.coarse).cpu().numpy()
         return describe_regions(self.sets, self.measures, self.leaves, self.graph, compressed)
@@ -65,6 +88,26 @@ def turns(views: Sequence[View]) -> list[tuple[View, bool]]:
 
 
 @torch.inference_mode()
+def look(
+    image: np.ndarray, view: View, model: GroupingModel, options: PixelTreeSettings, as_elder: bool = False
+) -> Looked:
+    """What a view sees of a uint8 RGB (H, W, 3) image.
+
+    Args:
+        as_elder: take the embeddings of the head that the model stands beside, if it does.
+    """
+    seen = np.ascontiguousarray(image[:, ::-1]) if view.mirrored else image
+    options = options.model_copy(update={"side": view.side, "boundaries": view.boundaries})
+    working = working_image(seen, view.side)
+    device = next(model.parameters()).device
+    with computing("auto", device):
+        maps, coarse = model.look(network_input(working, view.side).to(device), as_elder)
+    embedding = maps[0].permute(1, 2, 0).float().cpu().numpy()
+    leaves, graph = analyse(working, [embedding, embedding], options)
+    return Looked(leaves, graph, embedding, coarse[0])
+
+
+@torch.inference_mode()
 def find_candidates(
     image: np.ndarray,
     view: View,
@@ -76,25 +119,31 @@ def find_candidates(
     """At most `most` regions of a uint8 RGB (H, W, 3) image, best first; None for one without any edge.
 
     They are those of the label recipe `pixel_tree`, with the model's embeddings for the shallow and for the deep half
-    of the backbone's features.
+    of the backbone's features, and with the borders that the model learned as one more cue.
 
     Args:
-        as_elder: take the embeddings of the head that the model stands beside, if it does.
+        as_elder: as in `look`.
     """
-    seen = np.ascontiguousarray(image[:, ::-1]) if view.mirrored else image
-    options = options.model_copy(update={"side": view.side, "boundaries": view.boundaries, "objects": False})
-    working = working_image(seen, view.side)
-    device = next(model.parameters()).device
-    with computing("auto", device):
-        maps, coarse = model.look(network_input(working, view.side).to(device), as_elder)
-    embedding = maps[0].permute(1, 2, 0).float().cpu().numpy()
-    leaves, graph = analyse(working, [embedding, embedding], options)
+    options = options.model_copy(update={"objects": False})
+    looked = look(image, view, model, options, as_elder)
+    leaves = looked.leaves
     if len(leaves) == 1:
         return None
-    nothing = MaskSet.empty(image.shape[:2])
-    found = propose_all(leaves, graph, embedding, nothing, options, view.feature_weight)
+    graph, trees = _parted(looked, view, model)
+    found = propose_all(
+        leaves, graph, looked.embedding, MaskSet.empty(image.shape[:2]), options, view.feature_weight, trees
+    )
     kept = select(found.sets, found.score, found.area, leaves.area, most, view.largest_overlap)
-    return Candidates(leaves, graph, found.sets.take(kept), found.values[kept], found.score[kept], coarse[0])
+    return Candidates(leaves, graph, found.sets.take(kept), found.values[kept], found.score[kept], looked.coarse)
+
+
+def _parted(looked: Looked, view: View, model: GroupingModel) -> tuple[RegionGraph, Sequence[MergeWeights]]:
+    """The graph and how its regions merge, with what the model learned of borders as one more cue."""
+    if model.borders is None or not view.border_weight:
+        return looked.graph, TREES
+    described = torch.from_numpy(looked.borders_described(model.borders, view)).to(looked.coarse.device)
+    ends = torch.sigmoid(model.borders(described)).float().cpu().numpy()
+    return with_cue(looked.graph, view.border_weight * ends), [weights.with_cue(1.0) for weights in TREES]
 
 
 @torch.inference_mode()

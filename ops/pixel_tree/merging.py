@@ -16,9 +16,9 @@ from ops.pixel_tree.superpixels import Leaves
 class MergeWeights:
     """Weights of the dissimilarity of two neighbours; each term is about 1 for a clear change.
 
-    boundary: one a cue of `boundaries.CUES`, for the mean along the shared border. colour: distance of mean Lab
-    colours. histogram: chi-squared. shallow, deep: mean over the first and the second half of the backbone's stages
-    of half of 1 - cosine.
+    boundary: one a cue of the graph, those of `boundaries.CUES` first, for the mean along the shared border.
+    colour: distance of mean Lab colours. histogram: chi-squared.
+    shallow, deep: mean over the first and the second half of the backbone's stages of half of 1 - cosine.
     size: exponent of the smaller region's share of the image, so that small regions are merged earlier.
     """
 
@@ -36,6 +36,10 @@ class MergeWeights:
     def with_features(self, factor: float) -> MergeWeights:
         """The same with the features' own terms, not their boundary cue, `factor` times as heavy."""
         return replace(self, shallow=self.shallow * factor, deep=self.deep * factor)
+
+    def with_cue(self, weight: float) -> MergeWeights:
+        """The same for graphs with one more boundary cue (`region_graph.with_cue`)."""
+        return replace(self, boundary=(*self.boundary, weight))
 
     def vector(self, stages: int) -> np.ndarray:
         """Weights of the raw terms: boundary cues, colour, histogram, then one a stage."""

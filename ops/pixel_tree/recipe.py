@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,15 +94,17 @@ def propose_all(
     divide: MaskSet,
     options: PixelTreeSettings,
     feature_weight: float = 1.0,
+    trees: Sequence[MergeWeights] = TREES,
 ) -> Proposals:
     """Nodes, pairs and triplets of every tree, and MaskCut's objects, scored.
 
     Args:
-        feature_weight: what the features' own terms count, against what they do in `TREES`.
+        feature_weight: what the features' own terms count, against what they do in `trees`.
+        trees: of which the first `options.trees` are grown.
     """
     sets, measures = [], []
     separation = 0.0
-    for weights in TREES[: options.trees]:
+    for weights in trees[: options.trees]:
         weights = weights.with_features(feature_weight) if options.deep_features else weights.without_features()
         tree = merge_regions(leaves, graph, weights)
         candidates = propose(tree, options)

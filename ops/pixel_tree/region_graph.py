@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,3 +43,9 @@ def connect(labels: np.ndarray, cues: np.ndarray) -> RegionGraph:
         length=np.bincount(index, minlength=len(codes)).astype(np.float32),
         strength=strength.astype(np.float32),
     )
+
+
+def with_cue(graph: RegionGraph, cue: np.ndarray) -> RegionGraph:
+    """The graph with one more cue, last, of which (E,) is the mean along each border."""
+    added = (cue * graph.length)[:, None].astype(np.float32)
+    return replace(graph, strength=np.concatenate([graph.strength, added], axis=1))

@@ -145,7 +145,7 @@ def test_without_any_human_mask_nothing_trains_on_human_masks(rounds, home, inst
     assert "plus_labels of 1 shards holds no image with a human mask" in str(failure.step_failure_data.error)
 
 
-def test_human_masks_among_the_labels_teach_what_people_draw(rounds, home, instance, shard, photos):
+def test_human_masks_among_the_labels_teach_where_they_end_and_what_people_draw(rounds, home, instance, shard, photos):
     width, height = SIZE
     left = np.zeros((1, height, width), bool)
     left[0, :, : width // 2] = True
@@ -159,7 +159,8 @@ def test_human_masks_among_the_labels_teach_what_people_draw(rounds, home, insta
         load_grouping(model_location(home, name).local_path) for name in ("round1_model", "unsam_plus_model")
     )
     assert (first.embed.weight == plus.elder.embed.weight).all()
-    assert first.quality is None
+    assert (first.borders, first.quality) == (None, None)
+    assert plus.borders is not None
     assert plus.quality is not None
     assert len(open_masks(home, "unsam_plus_masks", shard)["photo0.jpg"])
 

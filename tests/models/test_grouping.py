@@ -8,8 +8,8 @@ import torch
 from models.feature_pyramid import ResNetPyramid
 from models.grouping import GroupingModel, beside, build_grouping, load_grouping, save_grouping
 from models.grouping_config import GroupingConfig
+from models.learned_odds import LearnedOdds, OddsShape
 from models.network_files import kind_of
-from models.region_quality import QualityShape, RegionQuality
 from models.weights import WeightsUnavailable
 
 TINY = GroupingConfig(dim=16, embedding=4)
@@ -69,19 +69,25 @@ def test_file_comes_back_as_it_was(pretrained, tmp_path: Path):
         torch.testing.assert_close(loaded(pixels), pretrained(pixels))
 
 
-def test_what_people_draw_is_kept_with_the_model(tmp_path: Path):
+@pytest.mark.parametrize("name", ["borders", "quality"])
+def test_what_people_taught_is_kept_with_the_model(name, tmp_path: Path):
     model = GroupingModel(TINY)
-    model.quality = RegionQuality(QualityShape(channels=2048, axes=3, descriptors=7))
-    model.quality.axes.normal_()
+    odds = LearnedOdds(OddsShape(channels=2048, axes=3, descriptors=7, hidden=5))
+    odds.axes.normal_()
+    setattr(model, name, odds)
     save_grouping(model, tmp_path / "model.safetensors")
-    loaded, described = load_grouping(tmp_path / "model.safetensors"), torch.randn(5, 7)
-    assert loaded.quality.shape == model.quality.shape
-    torch.testing.assert_close(loaded.quality.axes, model.quality.axes)
+    loaded, described = getattr(load_grouping(tmp_path / "model.safetensors"), name), torch.randn(5, 7)
+    assert loaded.shape == odds.shape
+    torch.testing.assert_close(loaded.axes, odds.axes)
     with torch.no_grad():
-        torch.testing.assert_close(loaded.quality(described), model.quality.eval()(described))
-    model.quality = None
-    save_grouping(model, tmp_path / "model.safetensors")
-    assert load_grouping(tmp_path / "model.safetensors").quality is None
+        torch.testing.assert_close(loaded(described), odds.eval()(described))
+
+
+def test_a_model_that_people_taught_nothing_says_so(tmp_path: Path):
+    save_grouping(GroupingModel(TINY), tmp_path / "model.safetensors")
+    loaded = load_grouping(tmp_path / "model.safetensors")
+    assert loaded.borders is None
+    assert loaded.quality is None
 
 
 def test_a_look_gives_embeddings_and_the_coarsest_map(pretrained):

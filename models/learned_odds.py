@@ -1,7 +1,8 @@
-"""How much more a region looks like what people draw than its score says: log-odds, learned from human masks.
+"""Log-odds that a few annotated or many pseudo-labelled photos can teach, of regions or of borders between them.
 
-A score such as SAM's predicted IoU (2304.02643, section 3) that a few annotated photos can teach: what the backbone
-shows inside and around a region, and a few measures of the region, through one hidden layer.
+Of a region: how much more it looks like what people draw than its score says, as SAM's predicted IoU does
+(2304.02643, section 3). Of a border between superpixels: whether masks end there, as in learned agglomeration (Ren and
+Shakhnarovich 2013). Both from what the backbone shows and a few measures, through one hidden layer.
 """
 
 from __future__ import annotations
@@ -16,8 +17,13 @@ _LARGEST = 4.0  # standard deviations beyond which a descriptor says no more
 
 
 @dataclass(frozen=True)
-class QualityShape:
-    """Sizes: channels of the backbone's coarsest map, axes kept of it, and numbers that describe a region."""
+class OddsShape:
+    """Sizes.
+
+    Attributes:
+        channels: of the backbone's coarsest map. axes: kept of it.
+        descriptors: numbers that describe one region or border. hidden: units of the hidden layer.
+    """
 
     channels: int
     axes: int
@@ -25,8 +31,8 @@ class QualityShape:
     hidden: int = 32
 
 
-class RegionQuality(nn.Module):
-    """Log-odds of regions, from descriptors that `ops.grouping.descriptors` makes.
+class LearnedOdds(nn.Module):
+    """Log-odds, from descriptors that `ops.grouping` makes.
 
     Args:
         shape: sizes of the parts.
@@ -37,7 +43,7 @@ class RegionQuality(nn.Module):
     mean: torch.Tensor
     spread: torch.Tensor
 
-    def __init__(self, shape: QualityShape) -> None:
+    def __init__(self, shape: OddsShape) -> None:
         super().__init__()
         self.shape = shape
         self.register_buffer("origin", torch.zeros(shape.channels))
@@ -55,5 +61,5 @@ class RegionQuality(nn.Module):
 
     def forward(self, descriptors: torch.Tensor) -> torch.Tensor:
         """(m,) of (m, descriptors)."""
-        standard = ((descriptors - self.mean) / self.spread).clamp(-_LARGEST, _LARGEST)
+        standard = ((descriptors.float() - self.mean) / self.spread).clamp(-_LARGEST, _LARGEST)
         return self.last(self.dropout(functional.gelu(self.first(standard))))[:, 0]

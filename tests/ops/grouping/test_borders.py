@@ -1,0 +1,172 @@
+"""Learning where masks end: at the outline of discs, and not at the stripe that goes across them."""
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from models.grouping import build_grouping
+from models.grouping_config import GroupingConfig
+from ops.grouping.borders import learn_borders, parted
+from ops.grouping.settings import BorderSettings, GroupingPrediction, View
+from ops.grouping.views import find_candidates, look
+from ops.pixel_tree.full_size import labels_at_size
+from ops.pixel_tree.region_graph import connect, with_cue
+from ops.settings import PixelTreeSettings
+from stores.masks import SOURCES, MaskSet
+
+SIDE = 128
+HUMAN = SOURCES.index("human")
+VIEWS = GroupingPrediction(views=(View(side=SIDE), View(side=SIDE, mirrored=True, boundaries="sobel")), candidates=150)
+SETTINGS = BorderSettings(photos=6, axes=8, steps=300, batch=512)
+
+
+def striped_disc(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A photo (SIDE, SIDE, 3) with a grey disc across which a white stripe goes, and the whole disc."""
+    generator = np.random.default_rng(seed)
+    photo = data.astronaut()[generator.integers(0, 200) :, generator.integers(0, 200) :][:SIDE, :SIDE].copy()
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    down, across = generator.integers(48, 80, 2)
+    disc = (rows - down) ** 2 + (columns - across) ** 2 < generator.integers(30, 44) ** 2
+    photo[disc] = (90, 90, 90)
+    photo[disc & (np.abs(rows - down) < 9)] = (250, 250, 250)
+    return photo, disc
+
+
+class Discs:
+    """Eight photos; `source` of their masks."""
+
+    def __init__(self, source: int = HUMAN):
+        self.source = source
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        photo, disc = striped_disc(index)
+        return photo, MaskSet.from_dense([disc], (SIDE, SIDE), source=np.array([self.source], np.uint8))
+
+
+class Unlabelled(Discs):
+    def __getitem__(self, index):
+        return striped_disc(index)[0], MaskSet.empty((SIDE, SIDE))
+
+
+class Flat(Discs):
+    def __getitem__(self, index):
+        return np.full((SIDE, SIDE, 3), 128, np.uint8), super().__getitem__(index)[1]
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return build_grouping(GroupingConfig(dim=16, embedding=8)).eval()
+
+
+@pytest.fixture(scope="module")
+def borders(model):
+    return learn_borders(model, Discs(), SETTINGS, VIEWS, seed=0)
+
+
+def test_masks_part_what_one_of_them_holds_by_half():
+    labels = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 4, 4]])
+    graph = connect(labels, np.zeros((1, 4, 4), np.float32))
+    masks = MaskSet.from_dense([np.isin(labels, (0, 1)), np.isin(labels, (1,))], labels.shape)
+    target, known = parted(masks, labels, graph)
+    said = {
+        (one, other): (bool(apart), bool(any_says))
+        for one, other, apart, any_says in zip(graph.first, graph.second, target, known, strict=True)
+    }
+    assert said == {
+        (0, 1): (True, True),
+        (0, 2): (True, True),
+        (1, 3): (True, True),
+        (2, 3): (False, False),
+        (2, 4): (False, False),
+        (3, 4): (False, False),
+    }
+
+
+def test_a_leaf_belongs_to_the_mask_that_holds_most_of_it():
+    labels = np.array([[0, 0, 0, 1, 1, 1]])
+    graph = connect(labels, np.zeros((1, 1, 6), np.float32))
+    for pixels, apart in ((2, True), (4, True), (5, False)):
+        target, known = parted(MaskSet.from_dense([np.arange(6)[None] < pixels], labels.shape), labels, graph)
+        assert (bool(target[0]), bool(known[0])) == (apart, True)
+
+
+@pytest.mark.parametrize("view", VIEWS.views, ids=["plain", "mirrored"])
+def test_masks_end_at_the_disc_and_not_at_the_stripe_of_a_photo_that_was_not_seen(model, view, borders):
+    photo, disc = striped_disc(20)
+    looked = look(photo, view, model, PixelTreeSettings())
+    labels = looked.leaves.labels[:, ::-1] if view.mirrored else looked.leaves.labels
+    truth = MaskSet.from_dense([disc], (SIDE, SIDE))
+    target, known = parted(truth, labels_at_size(np.ascontiguousarray(labels), photo), looked.graph)
+    odds = borders(torch.from_numpy(looked.borders_described(borders, view))).numpy()
+    assert odds[known & target].mean() > odds[known & ~target].mean() + 1
+
+
+def test_the_whole_disc_is_ranked_higher_for_what_was_learned(model, borders):
+    view, options = VIEWS.views[0].model_copy(update={"border_weight": 6.0}), PixelTreeSettings()
+    photo, disc = striped_disc(21)
+
+    def place() -> float:
+        found = find_candidates(photo, view, model, options, 150)
+        member = found.sets.membership(len(found.leaves)).toarray()[:, found.leaves.labels]
+        overlap = (member * disc).sum((1, 2)) / np.maximum(member, disc).sum((1, 2))
+        return int(np.argmax(overlap > 0.8)) if (overlap > 0.8).any() else 150
+
+    unlearned = place()
+    try:
+        model.borders = borders
+        learned = place()
+    finally:
+        model.borders = None
+    assert learned <= unlearned
+
+
+def test_without_weight_what_was_learned_is_not_heeded(model, borders):
+    view, options = VIEWS.views[1], PixelTreeSettings()
+    photo, _ = striped_disc(22)
+    plain = find_candidates(photo, view, model, options, 60)
+    try:
+        model.borders = borders
+        unheeded = find_candidates(photo, view.model_copy(update={"border_weight": 0.0}), model, options, 60)
+        heeded = find_candidates(photo, view, model, options, 60)
+    finally:
+        model.borders = None
+    np.testing.assert_array_equal(plain.score, unheeded.score)
+    assert not np.array_equal(plain.score, heeded.score)
+
+
+def test_the_same_seed_learns_the_same(model, borders):
+    again = learn_borders(model, Discs(), SETTINGS, VIEWS, seed=0)
+    for name, value in borders.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, msg=name)
+
+
+def test_learning_leaves_the_model_as_it_was(model, borders):
+    assert model.borders is None
+    assert not borders.training
+    assert not any(value.requires_grad for value in borders.parameters())
+
+
+@pytest.mark.parametrize(
+    ("source", "settings"),
+    [
+        (Unlabelled(), SETTINGS),
+        (Discs(source=0), SETTINGS),
+        (Flat(), SETTINGS),
+        (Discs(), SETTINGS.model_copy(update={"photos": 0})),
+    ],
+    ids=["no masks", "no human masks", "no edges", "no photos"],
+)
+def test_nothing_is_learned_from_nothing(model, source, settings):
+    assert learn_borders(model, source, settings, VIEWS, seed=0) is None
+
+
+def test_a_graph_with_a_cue_holds_its_sums():
+    graph = connect(np.array([[0, 0, 1, 1], [0, 0, 2, 2]]), np.full((1, 2, 4), 3.0, np.float32))
+    more = with_cue(graph, np.array([0.5, 1, 2], np.float32))
+    assert list(zip(graph.first, graph.second, graph.length, strict=True)) == [(0, 1, 1), (0, 2, 1), (1, 2, 2)]
+    np.testing.assert_allclose(more.strength, [[3, 0.5], [3, 1], [6, 4]])
