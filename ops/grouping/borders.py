@@ -14,9 +14,10 @@ import torch
 
 from models.learned_odds import LearnedOdds
 from ops.grouping.border_descriptors import border_descriptor_count
+from ops.grouping.looking import look
 from ops.grouping.odds_fitting import annotated_photos, fit_odds, untaught
 from ops.grouping.settings import BorderSettings, GroupingPrediction, View
-from ops.grouping.views import look, turns
+from ops.grouping.views import turns
 from ops.pixel_tree.full_size import labels_at_size
 from ops.pixel_tree.region_graph import RegionGraph
 from ops.settings import PixelTreeSettings
@@ -100,12 +101,11 @@ def _borders(
         number, view, as_elder = job
         image, masks = annotated[number]
         looked = look(image, view, model, PixelTreeSettings(), as_elder)
-        if len(looked.leaves) == 1:
+        if looked.flat:
             return None
-        labels = looked.leaves.labels[:, ::-1] if view.mirrored else looked.leaves.labels
-        target, known = parted(masks, labels_at_size(np.ascontiguousarray(labels), image), looked.graph)
+        target, known = parted(masks, labels_at_size(looked.labels, image), looked.graph)
         chosen = np.random.default_rng([seed, number]).permutation(np.flatnonzero(known))[: settings.borders]
-        described = looked.borders_described(borders, view)[chosen].astype(np.float16)
+        described = looked.borders_described(borders)[chosen].astype(np.float16)
         return described, target[chosen].astype(np.float32), looked.graph.length[chosen]
 
     jobs = [(number, *turn) for number in range(len(annotated)) for turn in turns(prediction.views)]

@@ -72,13 +72,12 @@ def learn_quality(
     return fit_odds(quality, regions.described, regions.target, settings, seed, known=regions.odds)
 
 
-def overlaps(found: Candidates, view: View, masks: MaskSet) -> np.ndarray:
-    """(m,) the largest IoU of each candidate with any of the masks, in the frame of the view."""
-    labels = found.leaves.labels
-    pixels = (labels[:, ::-1] if view.mirrored else labels).reshape(-1)
-    count = len(found.leaves)
+def overlaps(found: Candidates, masks: MaskSet) -> np.ndarray:
+    """(m,) the largest IoU of each candidate with any of the masks, at the size of the view."""
+    labels, leaves = found.looked.labels, found.looked.leaves
+    pixels, count = labels.reshape(-1), len(leaves)
     member = found.sets.membership(count)
-    area = member @ found.leaves.area
+    area = member @ leaves.area
     best = np.zeros(len(found.sets), np.float32)
     for index in range(len(masks)):
         inside = nearest(masks.dense(index), labels.shape).reshape(-1)
@@ -100,7 +99,7 @@ def _regions(
         found = find_candidates(image, view, model, options, prediction.candidates, as_elder)
         if found is None:
             return None
-        worth = np.clip((overlaps(found, view, masks) - _POOR) / (_GOOD - _POOR), 0, 1)
+        worth = np.clip((overlaps(found, masks) - _POOR) / (_GOOD - _POOR), 0, 1)
         with torch.inference_mode():
             return found.described(quality), log_odds(found.score).astype(np.float32), worth
 

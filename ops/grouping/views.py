@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.backbone import computing
-from ops.grouping.border_descriptors import describe_borders
 from ops.grouping.descriptors import describe_regions
+from ops.grouping.looking import Looked, look
 from ops.grouping.odds import shifted
 from ops.grouping.settings import View
 from ops.pixel_tree.merging import MergeWeights
 from ops.pixel_tree.proposals import LeafSets
-from ops.pixel_tree.recipe import TREES, analyse, propose_all, working_image
+from ops.pixel_tree.recipe import TREES, propose_all
 from ops.pixel_tree.region_graph import RegionGraph, with_cue
 from ops.pixel_tree.selection import select
-from ops.pixel_tree.stages import network_input, sample_map
-from ops.pixel_tree.superpixels import Leaves
 from ops.settings import PixelTreeSettings
 from stores.masks import MaskSet
 
@@ -30,47 +27,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Looked:
-    """A photo as one view sees it, before anything is merged.
-
-    Shapes:
-        leaves, graph: superpixels, and which of them touch. embedding: (h, w, D) float32 unit vectors.
-        coarse: (C, h', w'), the backbone's coarsest map, on the model's device.
-    """
-
-    leaves: Leaves
-    graph: RegionGraph
-    embedding: np.ndarray
-    coarse: torch.Tensor
-
-    def borders_described(self, borders: LearnedOdds, view: View) -> np.ndarray:
-        """(E, D) float32, what `borders` judges the graph's borders by."""
-        compressed = borders.compress(self.coarse).cpu().numpy()
-        semantic = sample_map(compressed, self.leaves.rows, self.leaves.columns)
-        return describe_borders(self.leaves, self.graph, semantic, view.boundaries == "sobel", view.side)
-
-
-@dataclass(frozen=True)
 class Candidates:
     """The best regions of one view, before anything that was learned of them counts; m in all, best first.
 
     Shapes:
-        leaves, graph: of the photo as this view sees it. sets: m leaf sets over them.
+        looked: what they were found in. sets: m leaf sets over its leaves.
         measures: (m, len(MEASURES)). score: (m,) float32 in (0, 1).
-        coarse: (C, h, w), the backbone's coarsest map, on the model's device.
     """
 
-    leaves: Leaves
-    graph: RegionGraph
+    looked: Looked
     sets: LeafSets
     measures: np.ndarray
     score: np.ndarray
-    coarse: torch.Tensor
 
     def described(self, quality: LearnedOdds) -> np.ndarray:
         """(m, D) float32, what `quality` judges them by."""
-        compressed = quality.compress(self.coarse).cpu().numpy()
-        return describe_regions(self.sets, self.measures, self.leaves, self.graph, compressed)
+        looked = self.looked
+        return describe_regions(self.sets, self.measures, looked.leaves, looked.graph, looked.compressed(quality))
 
 
 @dataclass(frozen=True)
@@ -85,26 +58,6 @@ class Proposed:
 def turns(views: Sequence[View]) -> list[tuple[View, bool]]:
     """Each view, and whether it is looked at by the model's elder: the last is the model's own, then turn by turn."""
     return [(view, (len(views) - index) % 2 == 0) for index, view in enumerate(views)]
-
-
-@torch.inference_mode()
-def look(
-    image: np.ndarray, view: View, model: GroupingModel, options: PixelTreeSettings, as_elder: bool = False
-) -> Looked:
-    """What a view sees of a uint8 RGB (H, W, 3) image.
-
-    Args:
-        as_elder: take the embeddings of the head that the model stands beside, if it does.
-    """
-    seen = np.ascontiguousarray(image[:, ::-1]) if view.mirrored else image
-    options = options.model_copy(update={"side": view.side, "boundaries": view.boundaries})
-    working = working_image(seen, view.side)
-    device = next(model.parameters()).device
-    with computing("auto", device):
-        maps, coarse = model.look(network_input(working, view.side).to(device), as_elder)
-    embedding = maps[0].permute(1, 2, 0).float().cpu().numpy()
-    leaves, graph = analyse(working, [embedding, embedding], options)
-    return Looked(leaves, graph, embedding, coarse[0])
 
 
 @torch.inference_mode()
@@ -126,24 +79,23 @@ def find_candidates(
     """
     options = options.model_copy(update={"objects": False})
     looked = look(image, view, model, options, as_elder)
-    leaves = looked.leaves
-    if len(leaves) == 1:
+    if looked.flat:
         return None
-    graph, trees = _parted(looked, view, model)
-    found = propose_all(
-        leaves, graph, looked.embedding, MaskSet.empty(image.shape[:2]), options, view.feature_weight, trees
-    )
-    kept = select(found.sets, found.score, found.area, leaves.area, most, view.largest_overlap)
-    return Candidates(leaves, graph, found.sets.take(kept), found.values[kept], found.score[kept], looked.coarse)
+    graph, trees = _parted(looked, model)
+    nothing = MaskSet.empty(image.shape[:2])
+    found = propose_all(looked.leaves, graph, looked.embedding, nothing, options, view.feature_weight, trees)
+    kept = select(found.sets, found.score, found.area, looked.leaves.area, most, view.largest_overlap)
+    return Candidates(looked, found.sets.take(kept), found.values[kept], found.score[kept])
 
 
-def _parted(looked: Looked, view: View, model: GroupingModel) -> tuple[RegionGraph, Sequence[MergeWeights]]:
+def _parted(looked: Looked, model: GroupingModel) -> tuple[RegionGraph, Sequence[MergeWeights]]:
     """The graph and how its regions merge, with what the model learned of borders as one more cue."""
-    if model.borders is None or not view.border_weight:
+    weight = looked.view.border_weight
+    if model.borders is None or not weight:
         return looked.graph, TREES
-    described = torch.from_numpy(looked.borders_described(model.borders, view)).to(looked.coarse.device)
+    described = torch.from_numpy(looked.borders_described(model.borders)).to(looked.coarse.device)
     ends = torch.sigmoid(model.borders(described)).float().cpu().numpy()
-    return with_cue(looked.graph, view.border_weight * ends), [weights.with_cue(1.0) for weights in TREES]
+    return with_cue(looked.graph, weight * ends), [weights.with_cue(1.0) for weights in TREES]
 
 
 @torch.inference_mode()
@@ -165,9 +117,8 @@ def propose(
     found = find_candidates(image, view, model, options, most, as_elder)
     if found is None:
         return None
-    labels = found.leaves.labels[:, ::-1] if view.mirrored else found.leaves.labels
     score = found.score
     if model.quality is not None and quality_weight:
-        described = torch.from_numpy(found.described(model.quality)).to(found.coarse.device)
+        described = torch.from_numpy(found.described(model.quality)).to(found.looked.coarse.device)
         score = shifted(score, quality_weight * model.quality(described).float().cpu().numpy())
-    return Proposed(np.ascontiguousarray(labels), found.sets, score)
+    return Proposed(found.looked.labels, found.sets, score)

@@ -8,8 +8,9 @@ from skimage import data
 from models.grouping import build_grouping
 from models.grouping_config import GroupingConfig
 from ops.grouping.borders import learn_borders, parted
+from ops.grouping.looking import look
 from ops.grouping.settings import BorderSettings, GroupingPrediction, View
-from ops.grouping.views import find_candidates, look
+from ops.grouping.views import find_candidates
 from ops.pixel_tree.full_size import labels_at_size
 from ops.pixel_tree.region_graph import connect, with_cue
 from ops.settings import PixelTreeSettings
@@ -99,10 +100,9 @@ def test_a_leaf_belongs_to_the_mask_that_holds_most_of_it():
 def test_masks_end_at_the_disc_and_not_at_the_stripe_of_a_photo_that_was_not_seen(model, view, borders):
     photo, disc = striped_disc(20)
     looked = look(photo, view, model, PixelTreeSettings())
-    labels = looked.leaves.labels[:, ::-1] if view.mirrored else looked.leaves.labels
     truth = MaskSet.from_dense([disc], (SIDE, SIDE))
-    target, known = parted(truth, labels_at_size(np.ascontiguousarray(labels), photo), looked.graph)
-    odds = borders(torch.from_numpy(looked.borders_described(borders, view))).numpy()
+    target, known = parted(truth, labels_at_size(looked.labels, photo), looked.graph)
+    odds = borders(torch.from_numpy(looked.borders_described(borders))).numpy()
     assert odds[known & target].mean() > odds[known & ~target].mean() + 1
 
 
@@ -112,7 +112,7 @@ def test_the_whole_disc_is_ranked_higher_for_what_was_learned(model, borders):
 
     def place() -> float:
         found = find_candidates(photo, view, model, options, 150)
-        member = found.sets.membership(len(found.leaves)).toarray()[:, found.leaves.labels]
+        member = found.sets.membership(len(found.looked.leaves)).toarray()[:, found.looked.labels]
         overlap = (member * disc).sum((1, 2)) / np.maximum(member, disc).sum((1, 2))
         return int(np.argmax(overlap > 0.8)) if (overlap > 0.8).any() else 150
 

@@ -69,8 +69,8 @@ def test_overlaps_are_those_of_dense_masks(model, view):
     photo, red, blue = discs(20)
     found = find_candidates(photo, view, model, PixelTreeSettings(), 40)
     truth = MaskSet.from_dense([red, blue], (SIDE, SIDE))
-    got = overlaps(found, view, truth)
-    labels = found.leaves.labels[:, ::-1] if view.mirrored else found.leaves.labels
+    got = overlaps(found, truth)
+    labels = found.looked.leaves.labels[:, ::-1] if view.mirrored else found.looked.leaves.labels
     for index in range(len(found.sets)):
         inside = np.isin(labels, found.sets.leaves[found.sets.offsets[index] : found.sets.offsets[index + 1]])
         wanted = max((inside & disc).sum() / (inside | disc).sum() for disc in (red, blue))
@@ -83,7 +83,7 @@ def test_what_people_draw_gains_on_a_photo_that_was_not_seen(model, quality):
     found = find_candidates(photo, view, model, PixelTreeSettings(), 150)
     added = quality(torch.from_numpy(found.described(quality))).numpy()
     of = {
-        name: added[overlaps(found, view, MaskSet.from_dense([disc], (SIDE, SIDE))) > 0.7].max()
+        name: added[overlaps(found, MaskSet.from_dense([disc], (SIDE, SIDE))) > 0.7].max()
         for name, disc in (("red", red), ("blue", blue))
     }
     assert of["red"] > np.median(added) + 1
