@@ -63,7 +63,7 @@ class GroupingModel(GroupingHead):
         pyramid: the backbone's maps; None builds that of `shape.backbone` with random weights.
 
     Attributes:
-        elder: the head of an earlier model on the same backbone, which looks at photos beside this one's; None
+        elder: the head of an earlier model on the same backbone, which looks at a photo in turn with this one's; None
             where it stands alone.
         borders: whether human masks end between two neighbouring superpixels; None of a model that learned from none.
         quality: what people would draw, of a model that learned from human masks too; else None.
@@ -88,19 +88,21 @@ class GroupingModel(GroupingHead):
         Raises:
             ValueError: a side is no multiple of 32.
         """
-        check_sides(pixels.shape[-2], pixels.shape[-1])
-        return self.embeddings(self.pyramid(pixels))
+        return self.look(pixels)[0]
 
-    def look(self, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """The embeddings of every head, the elder's first, and the backbone's coarsest map (B, C, H / 32, W / 32).
+    def look(self, pixels: torch.Tensor, as_elder: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+        """The embeddings, and the backbone's coarsest map (B, C, H / 32, W / 32).
+
+        Args:
+            as_elder: take the elder's embeddings, where there is one.
 
         Raises:
             ValueError: as `forward`.
         """
         check_sides(pixels.shape[-2], pixels.shape[-1])
         maps = self.pyramid(pixels)
-        heads = [self] if self.elder is None else [self.elder, self]
-        return [head.embeddings(maps) for head in heads], maps[-1]
+        head = self.elder if as_elder and self.elder is not None else self
+        return head.embeddings(maps), maps[-1]
 
 
 class _Smoothing(nn.Module):

@@ -17,6 +17,7 @@ from ops.grouping.border_descriptors import border_descriptor_count
 from ops.grouping.looking import look
 from ops.grouping.odds_fitting import annotated_photos, fit_odds, untaught
 from ops.grouping.settings import BorderSettings, GroupingPrediction, View
+from ops.grouping.views import turns
 from ops.pixel_tree.full_size import labels_at_size
 from ops.pixel_tree.region_graph import RegionGraph
 from ops.settings import PixelTreeSettings
@@ -96,26 +97,20 @@ def _borders(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Descriptors (n, D) float16, targets and lengths (n,) of borders of which masks say something."""
 
-    def seen(job: tuple[int, View]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        number, view = job
+    def seen(job: tuple[int, View, bool]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        number, view, as_elder = job
         image, masks = annotated[number]
-        heads = [looked for looked in look(image, view, model, PixelTreeSettings()) if not looked.flat]
-        if not heads:
-            return []
-        target, known = parted(masks, labels_at_size(heads[0].labels, image), heads[0].graph)
+        looked = look(image, view, model, PixelTreeSettings(), as_elder)
+        if looked.flat:
+            return None
+        target, known = parted(masks, labels_at_size(looked.labels, image), looked.graph)
         chosen = np.random.default_rng([seed, number]).permutation(np.flatnonzero(known))[: settings.borders]
-        return [
-            (
-                looked.borders_described(borders)[chosen].astype(np.float16),
-                target[chosen].astype(np.float32),
-                looked.graph.length[chosen],
-            )
-            for looked in heads
-        ]
+        described = looked.borders_described(borders)[chosen].astype(np.float16)
+        return described, target[chosen].astype(np.float32), looked.graph.length[chosen]
 
-    jobs = [(number, view) for number in range(len(annotated)) for view in prediction.views]
+    jobs = [(number, *turn) for number in range(len(annotated)) for turn in turns(prediction.views)]
     with ThreadPoolExecutor(_THREADS) as threads:
-        parts = [part for found in threads.map(seen, jobs) for part in found]
+        parts = [part for part in threads.map(seen, jobs) if part is not None]
     if not parts:
         return torch.empty(0), torch.empty(0), torch.empty(0)
     described, target, length = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))

@@ -11,7 +11,7 @@ import torch
 from models.backbone import computing
 from ops.grouping.border_descriptors import describe_borders
 from ops.grouping.settings import View
-from ops.pixel_tree.recipe import analyse, with_stages, working_image
+from ops.pixel_tree.recipe import analyse, working_image
 from ops.pixel_tree.region_graph import RegionGraph
 from ops.pixel_tree.stages import network_input, sample_map
 from ops.pixel_tree.superpixels import Leaves
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Looked:
-    """What a view sees by the embeddings of one head, before anything is merged.
+    """What a view sees, before anything is merged.
 
     Shapes:
         leaves, graph: superpixels, mirrored where the view is, and which of them touch.
@@ -60,16 +60,20 @@ class Looked:
 
 
 @torch.inference_mode()
-def look(image: np.ndarray, view: View, model: GroupingModel, options: PixelTreeSettings) -> list[Looked]:
-    """What a view sees of a uint8 RGB (H, W, 3) image, once for every head of the model, over the same leaves."""
+def look(
+    image: np.ndarray, view: View, model: GroupingModel, options: PixelTreeSettings, as_elder: bool = False
+) -> Looked:
+    """What a view sees of a uint8 RGB (H, W, 3) image.
+
+    Args:
+        as_elder: take the embeddings of the head that the model stands beside, if it does.
+    """
     seen = np.ascontiguousarray(image[:, ::-1]) if view.mirrored else image
     options = options.model_copy(update={"side": view.side, "boundaries": view.boundaries})
     working = working_image(seen, view.side)
     device = next(model.parameters()).device
     with computing("auto", device):
-        maps, coarse = model.look(network_input(working, view.side).to(device))
-    embeddings = [each[0].permute(1, 2, 0).float().cpu().numpy() for each in maps]
-    leaves, graph = analyse(working, [embeddings[0]] * 2, options)
-    others = [with_stages(leaves, graph, [embedding] * 2, options) for embedding in embeddings[1:]]
-    seen_by = zip([(leaves, graph), *others], embeddings, strict=True)
-    return [Looked(view, *regions, embedding, coarse[0]) for regions, embedding in seen_by]
+        maps, coarse = model.look(network_input(working, view.side).to(device), as_elder)
+    embedding = maps[0].permute(1, 2, 0).float().cpu().numpy()
+    leaves, graph = analyse(working, [embedding, embedding], options)
+    return Looked(view, leaves, graph, embedding, coarse[0])

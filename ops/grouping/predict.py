@@ -8,7 +8,7 @@ import numpy as np
 
 from ops.grouping.consensus import consensus
 from ops.grouping.settings import GroupingPrediction
-from ops.grouping.views import propose
+from ops.grouping.views import propose, turns
 from ops.pixel_tree.recipe import working_image
 from ops.settings import PixelTreeSettings
 from stores.masks import MaskSet
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 def grouped_masks(image: np.ndarray, model: GroupingModel, settings: GroupingPrediction, most: int = 1000) -> MaskSet:
     """At most `most` masks of one uint8 RGB (H, W, 3) image at every granularity, best first, without a tree."""
     options = PixelTreeSettings()
-    proposed = [found for view in settings.views for found in propose(image, view, model, options, settings)]
+    proposed = [
+        propose(image, view, model, options, settings.candidates, settings.quality_weight, as_elder)
+        for view, as_elder in turns(settings.views)
+    ]
     frame = working_image(image, max(view.side for view in settings.views)).shape[:2]
-    return consensus(image, proposed, settings, frame, most)
+    return consensus(image, [found for found in proposed if found is not None], settings, frame, most)

@@ -20,7 +20,7 @@ from ops.grouping.descriptors import descriptor_count
 from ops.grouping.odds import log_odds
 from ops.grouping.odds_fitting import annotated_photos, fit_odds, untaught
 from ops.grouping.settings import GroupingPrediction, QualitySettings, View
-from ops.grouping.views import Candidates, candidates_of
+from ops.grouping.views import Candidates, find_candidates, turns
 from ops.settings import PixelTreeSettings
 from ops.stages import Say
 from ops.training_source import TrainingSource
@@ -94,16 +94,17 @@ def _regions(
 ) -> Regions:
     options = PixelTreeSettings()
 
-    def seen(job: tuple[np.ndarray, MaskSet, View]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        image, masks, view = job
-        parts = []
-        for found in candidates_of(image, view, model, options, prediction):
-            worth = np.clip((overlaps(found, masks) - _POOR) / (_GOOD - _POOR), 0, 1)
-            parts.append((found.described(quality), log_odds(found.score).astype(np.float32), worth))
-        return parts
+    def look(job: tuple[np.ndarray, MaskSet, View, bool]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        image, masks, view, as_elder = job
+        found = find_candidates(image, view, model, options, prediction.candidates, as_elder)
+        if found is None:
+            return None
+        worth = np.clip((overlaps(found, masks) - _POOR) / (_GOOD - _POOR), 0, 1)
+        with torch.inference_mode():
+            return found.described(quality), log_odds(found.score).astype(np.float32), worth
 
-    jobs = [(image, masks, view) for image, masks in annotated for view in prediction.views]
+    jobs = [(image, masks, *turn) for image, masks in annotated for turn in turns(prediction.views)]
     with ThreadPoolExecutor(_THREADS) as threads:
-        parts = [part for found in threads.map(seen, jobs) for part in found]
-    described, odds, target = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*parts, strict=True))
+        seen = [looked for looked in threads.map(look, jobs) if looked is not None]
+    described, odds, target = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*seen, strict=True))
     return Regions(described, odds, target)

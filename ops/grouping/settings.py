@@ -74,11 +74,6 @@ class GroupingPrediction(Section):
 
     views: tuple[View, ...] = Field(_VIEWS, min_length=1, description="ways to look at a photo")
     candidates: int = Field(1500, ge=1, description="of each view, the best")
-    candidates_of_two: int = Field(
-        900,
-        ge=1,
-        description="of each view and head, the best, where a model has two heads; they are compared all to all",
-    )
     agreement_weight: float = Field(12.0, ge=0, description="log-odds that full agreement is worth over none")
     largest_overlap: float = Field(0.8, gt=0, le=1, description="IoU above which the lower of two masks is left out")
     crowded_overlap: float = Field(0.6, gt=0, le=1, description="IoU above which the lower of two masks is crowded")

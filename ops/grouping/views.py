@@ -1,4 +1,4 @@
-"""What is proposed for a photo in one view, by every head of the model."""
+"""What is proposed for a photo when it is looked at in one way: at some size, mirrored, by its edges of one kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from ops.grouping.descriptors import describe_regions
 from ops.grouping.looking import Looked, look
 from ops.grouping.odds import shifted
-from ops.grouping.settings import GroupingPrediction, View
+from ops.grouping.settings import View
 from ops.pixel_tree.merging import MergeWeights
 from ops.pixel_tree.proposals import LeafSets
 from ops.pixel_tree.recipe import TREES, propose_all
@@ -55,30 +55,37 @@ class Proposed:
     score: np.ndarray
 
 
-@torch.inference_mode()
-def find_candidates(looked: Looked, model: GroupingModel, options: PixelTreeSettings, most: int) -> Candidates | None:
-    """At most `most` regions, best first; None where there is no edge.
+def turns(views: Sequence[View]) -> list[tuple[View, bool]]:
+    """Each view, and whether it is looked at by the model's elder: the last is the model's own, then turn by turn."""
+    return [(view, (len(views) - index) % 2 == 0) for index, view in enumerate(views)]
 
-    They are those of the label recipe `pixel_tree`, with the embeddings for the shallow and for the deep half of the
-    backbone's features, and with the borders that the model learned as one more cue.
+
+@torch.inference_mode()
+def find_candidates(
+    image: np.ndarray,
+    view: View,
+    model: GroupingModel,
+    options: PixelTreeSettings,
+    most: int,
+    as_elder: bool = False,
+) -> Candidates | None:
+    """At most `most` regions of a uint8 RGB (H, W, 3) image, best first; None for one without any edge.
+
+    They are those of the label recipe `pixel_tree`, with the model's embeddings for the shallow and for the deep half
+    of the backbone's features, and with the borders that the model learned as one more cue.
+
+    Args:
+        as_elder: as in `look`.
     """
+    options = options.model_copy(update={"objects": False})
+    looked = look(image, view, model, options, as_elder)
     if looked.flat:
         return None
-    view, options = looked.view, options.model_copy(update={"objects": False})
     graph, trees = _parted(looked, model)
-    nothing = MaskSet.empty(looked.leaves.labels.shape)
+    nothing = MaskSet.empty(image.shape[:2])
     found = propose_all(looked.leaves, graph, looked.embedding, nothing, options, view.feature_weight, trees)
     kept = select(found.sets, found.score, found.area, looked.leaves.area, most, view.largest_overlap)
     return Candidates(looked, found.sets.take(kept), found.values[kept], found.score[kept])
-
-
-def candidates_of(
-    image: np.ndarray, view: View, model: GroupingModel, options: PixelTreeSettings, settings: GroupingPrediction
-) -> list[Candidates]:
-    """Those of a uint8 RGB (H, W, 3) image in one view, by every head of the model; none without any edge."""
-    most = settings.candidates if model.elder is None else settings.candidates_of_two
-    found = [find_candidates(looked, model, options, most) for looked in look(image, view, model, options)]
-    return [each for each in found if each is not None]
 
 
 def _parted(looked: Looked, model: GroupingModel) -> tuple[RegionGraph, Sequence[MergeWeights]]:
@@ -93,17 +100,25 @@ def _parted(looked: Looked, model: GroupingModel) -> tuple[RegionGraph, Sequence
 
 @torch.inference_mode()
 def propose(
-    image: np.ndarray, view: View, model: GroupingModel, options: PixelTreeSettings, settings: GroupingPrediction
-) -> list[Proposed]:
-    """What every head of the model proposes for a uint8 RGB (H, W, 3) image; nothing without any edge.
+    image: np.ndarray,
+    view: View,
+    model: GroupingModel,
+    options: PixelTreeSettings,
+    most: int,
+    quality_weight: float = 0.0,
+    as_elder: bool = False,
+) -> Proposed | None:
+    """At most `most` candidates of a uint8 RGB (H, W, 3) image; None for one without any edge.
 
-    Where the model learned what people draw, it counts `settings.quality_weight` in the log-odds of the scores.
+    Args:
+        as_elder: as in `find_candidates`.
+        quality_weight: what the model's `quality`, where it has one, counts in the log-odds of scores.
     """
-    proposed = []
-    for found in candidates_of(image, view, model, options, settings):
-        score = found.score
-        if model.quality is not None and settings.quality_weight:
-            described = torch.from_numpy(found.described(model.quality)).to(found.looked.coarse.device)
-            score = shifted(score, settings.quality_weight * model.quality(described).float().cpu().numpy())
-        proposed.append(Proposed(found.looked.labels, found.sets, score))
-    return proposed
+    found = find_candidates(image, view, model, options, most, as_elder)
+    if found is None:
+        return None
+    score = found.score
+    if model.quality is not None and quality_weight:
+        described = torch.from_numpy(found.described(model.quality)).to(found.looked.coarse.device)
+        score = shifted(score, quality_weight * model.quality(described).float().cpu().numpy())
+    return Proposed(found.looked.labels, found.sets, score)

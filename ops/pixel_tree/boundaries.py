@@ -43,12 +43,8 @@ def find_boundaries(image: np.ndarray, first_stage: np.ndarray) -> Boundaries:
     size = lab.shape[:2]
     histogram = _enlarge(half, size)
     detail = fine + 3 * _enlarge(half + 0.5 * quarter, size)
-    return Boundaries(lab, np.stack([5 * fine, 3 * histogram, feature_cue(first_stage, size)]), detail)
-
-
-def feature_cue(first_stage: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) of `size`, the last of `CUES`, from a backbone's first stage (h, w, d), unit features."""
-    return 6 * _enlarge(feature_strength(first_stage), size)
+    feature = _enlarge(feature_strength(first_stage), size)
+    return Boundaries(lab, np.stack([5 * fine, 3 * histogram, 6 * feature]), detail)
 
 
 def sobel_boundaries(image: np.ndarray) -> Boundaries:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from models.backbone import Backbone
 from ops.mask_tree import build_tree
-from ops.pixel_tree.boundaries import CUES, feature_cue, find_boundaries, sobel_boundaries
+from ops.pixel_tree.boundaries import find_boundaries, sobel_boundaries
 from ops.pixel_tree.full_size import labels_at_size, masks_of_sets
 from ops.pixel_tree.growth import cut_tree, grow
 from ops.pixel_tree.merging import MergeWeights, merge_regions
@@ -20,7 +20,7 @@ from ops.pixel_tree.ranking import measure, measure_grown, measure_sets, scores_
 from ops.pixel_tree.region_graph import RegionGraph, connect
 from ops.pixel_tree.selection import select
 from ops.pixel_tree.stages import stage_maps
-from ops.pixel_tree.superpixels import Leaves, describe_leaves, segment_leaves, with_embedding
+from ops.pixel_tree.superpixels import Leaves, describe_leaves, segment_leaves
 from ops.settings import LabelSettings, PixelTreeSettings
 from stores.masks import SOURCES, MaskSet
 
@@ -85,22 +85,6 @@ def analyse(working: np.ndarray, stages: list[np.ndarray], options: PixelTreeSet
     boundaries = sobel_boundaries(working) if plain else find_boundaries(working, stages[0])
     labels = segment_leaves(boundaries.detail, options.max_leaves)
     return describe_leaves(labels, boundaries.lab, stages), connect(labels, boundaries.cues)
-
-
-def with_stages(
-    leaves: Leaves, graph: RegionGraph, stages: list[np.ndarray], options: PixelTreeSettings
-) -> tuple[Leaves, RegionGraph]:
-    """What `analyse` gives for other stage maps of the same working image, at a part of its cost.
-
-    Superpixels follow colours alone, so only what comes from features is new.
-    """
-    leaves = with_embedding(leaves, stages)
-    if options.boundaries == "sobel":
-        return leaves, graph
-    cue = feature_cue(stages[0], leaves.labels.shape)
-    strength = graph.strength.copy()
-    strength[:, CUES.index("feature")] = connect(leaves.labels, cue[None]).strength[:, 0]
-    return leaves, replace(graph, strength=strength)
 
 
 def propose_all(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -64,8 +64,9 @@ def describe_leaves(labels: np.ndarray, lab: np.ndarray, stages: list[np.ndarray
     area = np.bincount(flat, minlength=count).astype(np.float32)
     rows = np.bincount(flat, np.repeat(np.arange(height) + 0.5, width), count) / area / height
     columns = np.bincount(flat, np.tile(np.arange(width) + 0.5, height), count) / area / width
+    embedding = np.concatenate([sample_map(stage, rows, columns) for stage in stages], axis=1) * area[:, None]
     colour = np.stack([np.bincount(flat, lab[..., k].reshape(-1), count) for k in range(3)], axis=1)
-    embedding, blocks = _embeddings(stages, rows, columns, area)
+    blocks = np.cumsum([0] + [stage.shape[-1] for stage in stages]).astype(np.int64)
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     return Leaves(
         labels=labels,
@@ -75,23 +76,9 @@ def describe_leaves(labels: np.ndarray, lab: np.ndarray, stages: list[np.ndarray
         frame=np.bincount(border, minlength=count).astype(np.float32),
         colour=colour.astype(np.float32),
         histogram=_histograms(flat, lab, count),
-        embedding=embedding,
+        embedding=embedding.astype(np.float32),
         blocks=blocks,
     )
-
-
-def with_embedding(leaves: Leaves, stages: list[np.ndarray]) -> Leaves:
-    """The same leaves with the features of other stages."""
-    embedding, blocks = _embeddings(stages, leaves.rows, leaves.columns, leaves.area)
-    return replace(leaves, embedding=embedding, blocks=blocks)
-
-
-def _embeddings(
-    stages: list[np.ndarray], rows: np.ndarray, columns: np.ndarray, area: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Features at the centres times areas, (n, D) float32, and where each stage's columns begin and end."""
-    sampled = np.concatenate([sample_map(stage, rows, columns) for stage in stages], axis=1) * area[:, None]
-    return sampled.astype(np.float32), np.cumsum([0] + [stage.shape[-1] for stage in stages]).astype(np.int64)
 
 
 def _histograms(flat: np.ndarray, lab: np.ndarray, count: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from models.grouping_config import GroupingConfig
 from ops.grouping.borders import learn_borders, parted
 from ops.grouping.looking import look
 from ops.grouping.settings import BorderSettings, GroupingPrediction, View
-from ops.grouping.views import candidates_of
+from ops.grouping.views import find_candidates
 from ops.pixel_tree.full_size import labels_at_size
 from ops.pixel_tree.region_graph import connect, with_cue
 from ops.settings import PixelTreeSettings
@@ -99,7 +99,7 @@ def test_a_leaf_belongs_to_the_mask_that_holds_most_of_it():
 @pytest.mark.parametrize("view", VIEWS.views, ids=["plain", "mirrored"])
 def test_masks_end_at_the_disc_and_not_at_the_stripe_of_a_photo_that_was_not_seen(model, view, borders):
     photo, disc = striped_disc(20)
-    (looked,) = look(photo, view, model, PixelTreeSettings())
+    looked = look(photo, view, model, PixelTreeSettings())
     truth = MaskSet.from_dense([disc], (SIDE, SIDE))
     target, known = parted(truth, labels_at_size(looked.labels, photo), looked.graph)
     odds = borders(torch.from_numpy(looked.borders_described(borders))).numpy()
@@ -111,7 +111,7 @@ def test_the_whole_disc_is_ranked_higher_for_what_was_learned(model, borders):
     photo, disc = striped_disc(21)
 
     def place() -> float:
-        (found,) = candidates_of(photo, view, model, options, VIEWS)
+        found = find_candidates(photo, view, model, options, 150)
         member = found.sets.membership(len(found.looked.leaves)).toarray()[:, found.looked.labels]
         overlap = (member * disc).sum((1, 2)) / np.maximum(member, disc).sum((1, 2))
         return int(np.argmax(overlap > 0.8)) if (overlap > 0.8).any() else 150
@@ -128,11 +128,11 @@ def test_the_whole_disc_is_ranked_higher_for_what_was_learned(model, borders):
 def test_without_weight_what_was_learned_is_not_heeded(model, borders):
     view, options = VIEWS.views[1], PixelTreeSettings()
     photo, _ = striped_disc(22)
-    (plain,) = candidates_of(photo, view, model, options, VIEWS)
+    plain = find_candidates(photo, view, model, options, 60)
     try:
         model.borders = borders
-        (heeded,) = candidates_of(photo, view, model, options, VIEWS)
-        (unheeded,) = candidates_of(photo, view.model_copy(update={"border_weight": 0.0}), model, options, VIEWS)
+        unheeded = find_candidates(photo, view.model_copy(update={"border_weight": 0.0}), model, options, 60)
+        heeded = find_candidates(photo, view, model, options, 60)
     finally:
         model.borders = None
     np.testing.assert_array_equal(plain.score, unheeded.score)

@@ -5,11 +5,11 @@ import pytest
 import torch
 from skimage import data
 
-from models.grouping import GroupingModel, beside, build_grouping
+from models.grouping import beside, build_grouping
 from models.grouping_config import GroupingConfig
 from ops.grouping.predict import grouped_masks
 from ops.grouping.settings import GroupingPrediction, View
-from ops.grouping.views import propose
+from ops.grouping.views import propose, turns
 from ops.model_stages import predicted_tree
 from ops.settings import PixelTreeSettings
 from ops.training_settings import PredictionSettings
@@ -70,34 +70,27 @@ def test_fewer_masks_are_the_best_of_more(model, masks, photo):
 def test_a_mirrored_view_is_turned_back(model, photo):
     """Its candidates lie where those of the mirrored photo do, mirrored."""
     options = PixelTreeSettings()
-    few = SMALL.model_copy(update={"candidates": 50})
-    (turned,) = propose(photo, View(side=SIDE, mirrored=True), model, options, few)
-    (plain,) = propose(np.ascontiguousarray(photo[:, ::-1]), View(side=SIDE), model, options, few)
+    turned = propose(photo, View(side=SIDE, mirrored=True), model, options, 50)
+    plain = propose(np.ascontiguousarray(photo[:, ::-1]), View(side=SIDE), model, options, 50)
     np.testing.assert_array_equal(turned.labels, plain.labels[:, ::-1])
     np.testing.assert_array_equal(turned.sets.leaves, plain.sets.leaves)
 
 
-@pytest.mark.parametrize("view", SMALL.views, ids=["edges of all cues", "plain edges"])
-def test_each_of_two_heads_proposes_what_it_would_alone_but_fewer(model, photo, view):
+@pytest.mark.parametrize(
+    ("count", "elder"), [(1, [False]), (2, [True, False]), (4, [True, False, True, False])], ids=["1", "2", "4"]
+)
+def test_two_heads_look_in_turn_and_the_own_one_last(count: int, elder: list[bool]):
+    views = [View(side=64 + index) for index in range(count)]
+    assert turns(views) == list(zip(views, elder, strict=True))
+
+
+def test_masks_of_two_heads_are_those_of_both_in_turn(model, photo):
     torch.manual_seed(1)
     two, options = beside(model, 5).eval(), PixelTreeSettings()
-    alone = GroupingModel(model.shape)
-    weights = {name: value for name, value in two.state_dict().items() if not name.startswith("elder.")}
-    alone.load_state_dict(weights)
-    few = SMALL.model_copy(update={"candidates": 50, "candidates_of_two": 40})
-    together = propose(photo, view, two, options, few)
-    assert len(together) == 2
-    for found, single in zip(together, (model, alone.eval()), strict=True):
-        (wanted,) = propose(photo, view, single, options, few.model_copy(update={"candidates": 40}))
-        np.testing.assert_array_equal(found.labels, wanted.labels)
-        np.testing.assert_array_equal(found.sets.leaves, wanted.sets.leaves)
-        np.testing.assert_array_equal(found.score, wanted.score)
-        assert len(found.score) == 40
-
-
-def test_masks_of_two_heads_are_not_those_of_one(model, photo):
-    torch.manual_seed(1)
-    two = beside(model, 5).eval()
+    for view, as_elder in turns(SMALL.views):
+        together = propose(photo, view, two, options, 50, as_elder=as_elder)
+        two_alone = propose(photo, view, model if as_elder else two, options, 50)
+        np.testing.assert_array_equal(together.sets.leaves, two_alone.sets.leaves)
     assert not np.array_equal(grouped_masks(photo, two, SMALL, 40).bits, grouped_masks(photo, model, SMALL, 40).bits)
 
 

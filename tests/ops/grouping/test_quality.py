@@ -10,7 +10,7 @@ from models.grouping_config import GroupingConfig
 from ops.grouping.odds import log_odds, shifted
 from ops.grouping.quality import learn_quality, overlaps
 from ops.grouping.settings import GroupingPrediction, QualitySettings, View
-from ops.grouping.views import candidates_of, propose
+from ops.grouping.views import find_candidates, propose
 from ops.settings import PixelTreeSettings
 from stores.masks import SOURCES, MaskSet
 
@@ -67,7 +67,7 @@ def quality(model):
 @pytest.mark.parametrize("view", VIEWS.views, ids=["plain", "mirrored"])
 def test_overlaps_are_those_of_dense_masks(model, view):
     photo, red, blue = discs(20)
-    (found,) = candidates_of(photo, view, model, PixelTreeSettings(), VIEWS.model_copy(update={"candidates": 40}))
+    found = find_candidates(photo, view, model, PixelTreeSettings(), 40)
     truth = MaskSet.from_dense([red, blue], (SIDE, SIDE))
     got = overlaps(found, truth)
     labels = found.looked.leaves.labels[:, ::-1] if view.mirrored else found.looked.leaves.labels
@@ -80,7 +80,7 @@ def test_overlaps_are_those_of_dense_masks(model, view):
 def test_what_people_draw_gains_on_a_photo_that_was_not_seen(model, quality):
     photo, red, blue = discs(30)
     view = VIEWS.views[0]
-    (found,) = candidates_of(photo, view, model, PixelTreeSettings(), VIEWS)
+    found = find_candidates(photo, view, model, PixelTreeSettings(), 150)
     added = quality(torch.from_numpy(found.described(quality))).numpy()
     of = {
         name: added[overlaps(found, MaskSet.from_dense([disc], (SIDE, SIDE))) > 0.7].max()
@@ -112,14 +112,13 @@ def test_without_human_masks_nothing_is_learned(model, source, settings):
 def test_proposals_gain_what_was_learned_by_its_weight(model, quality):
     photo, _, _ = discs(31)
     view, options = VIEWS.views[1], PixelTreeSettings()
-    settings = VIEWS.model_copy(update={"candidates": 60, "quality_weight": 0.5})
-    (plain,) = propose(photo, view, model, options, settings)
-    (found,) = candidates_of(photo, view, model, options, settings)
+    plain = propose(photo, view, model, options, 60, quality_weight=0.5)
+    found = find_candidates(photo, view, model, options, 60)
     described = torch.from_numpy(found.described(quality))
     try:
         model.quality = quality
-        (heeded,) = propose(photo, view, model, options, settings)
-        (unheeded,) = propose(photo, view, model, options, settings.model_copy(update={"quality_weight": 0.0}))
+        heeded = propose(photo, view, model, options, 60, quality_weight=0.5)
+        unheeded = propose(photo, view, model, options, 60, quality_weight=0.0)
     finally:
         model.quality = None
     np.testing.assert_array_equal(plain.score, found.score)

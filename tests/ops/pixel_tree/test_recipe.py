@@ -10,7 +10,6 @@ from skimage.data import astronaut, chelsea, coffee
 from models.backbone import Backbone
 from models.backbones import load_backbone
 from ops.mask_tree import check_tree
-from ops.pixel_tree.recipe import analyse, with_stages
 from ops.recipes import hierarchy
 from ops.settings import LabelSettings, PixelTreeSettings
 from stores.masks import COLUMN_DTYPES, SOURCES, MaskSet
@@ -138,16 +137,3 @@ def test_a_large_photo_is_labelled_at_its_own_size(backbone: Backbone) -> None:
     masks = label(image, backbone)
     assert masks.size == image.shape[:2]
     check_tree(masks)
-
-
-@pytest.mark.parametrize("boundaries", ["multiscale", "sobel"])
-def test_other_stages_on_the_same_superpixels_are_as_if_analysed_anew(boundaries: str) -> None:
-    generator = np.random.default_rng(0)
-    first, second = (generator.standard_normal((2, 20, 30, 4)).astype(np.float32) for _ in range(2))
-    options = PixelTreeSettings(boundaries=boundaries)
-    photo = astronaut()[:160, :240]
-    leaves, graph = with_stages(*analyse(photo, list(first), options), list(second), options)
-    wanted_leaves, wanted_graph = analyse(photo, list(second), options)
-    for got, wanted in ((leaves, wanted_leaves), (graph, wanted_graph)):
-        for name, value in vars(wanted).items():
-            np.testing.assert_array_equal(getattr(got, name), value, err_msg=name)
