@@ -4,13 +4,15 @@ python -m benchmarks.grouping_views DATASET MODEL [--file REGISTER] [--limit 20]
 
 MODEL is a safetensors file. Prints AR@1000 and AR@100 with their standard errors and the seconds a photo takes on one
 thread: of the model as it predicts by default; of its first view alone; with outlines that are not put to the vote;
-with the same network before it learned anything; and with trees that do not heed embeddings.
+with the same network before it learned anything; and with trees that do not heed embeddings. Of a model that has them:
+each of two heads alone, with borders and with what people draw not heeded.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -31,13 +33,24 @@ def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPre
     deaf = tuple(view.model_copy(update={"feature_weight": 0.0}) for view in default.views)
     torch.manual_seed(0)
     untaught = build_grouping(model.shape).eval()
-    return {
+    rows = {
         "four views": (model, default),
         "one view": (model, default.model_copy(update={"views": default.views[:1]})),
         "outlines of the best view": (model, default.model_copy(update={"least_vote": 1.0})),
         "before learning": (untaught, default),
         "embeddings not heeded": (model, default.model_copy(update={"views": deaf})),
     }
+    if model.elder is not None:
+        newer, elder = deepcopy(model), deepcopy(model)
+        elder.load_state_dict(model.elder.state_dict(), strict=False)
+        newer.elder = elder.elder = None
+        rows |= {"the newer head alone": (newer, default), "the elder head alone": (elder, default)}
+    if model.borders is not None:
+        plain = tuple(view.model_copy(update={"border_weight": 0.0}) for view in default.views)
+        rows["borders not heeded"] = model, default.model_copy(update={"views": plain})
+    if model.quality is not None:
+        rows["what people draw not heeded"] = model, default.model_copy(update={"quality_weight": 0.0})
+    return rows
 
 
 def score(model: GroupingModel, settings: GroupingPrediction, truth: GroundTruth) -> str:
