@@ -66,20 +66,21 @@ def learn_borders(
 def parted(masks: MaskSet, labels: np.ndarray, graph: RegionGraph) -> tuple[np.ndarray, np.ndarray]:
     """(E,) bool, whether a mask holds one side of each border but not the other; (E,) bool, whether any holds a side.
 
-    Where no mask is, nobody said whether both sides belong together.
+    Where no mask is, nobody said whether both sides belong together; nor of a leaf too small for the photo's pixels.
 
     Args:
         masks: what people drew on the photo.
         labels: (H, W) int32 of the photo, which leaf holds each pixel. graph: of these leaves.
     """
-    members = _members(masks, labels)
+    area = np.bincount(labels.reshape(-1), minlength=int(graph.second.max()) + 1)
+    members = _members(masks, labels, area)
     one, other = members[:, graph.first], members[:, graph.second]
-    return (one != other).any(axis=0), (one | other).any(axis=0)
+    there = (area[graph.first] > 0) & (area[graph.second] > 0)
+    return (one != other).any(axis=0), (one | other).any(axis=0) & there
 
 
-def _members(masks: MaskSet, labels: np.ndarray) -> np.ndarray:
-    """(m, n) bool, whether a mask holds most of a leaf."""
-    area = np.bincount(labels.reshape(-1))
+def _members(masks: MaskSet, labels: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """(m, n) bool, whether a mask holds most of a leaf; area (n,) pixels of each."""
     members = np.zeros((len(masks), len(area)), bool)
     for index, (x, y, w, h) in enumerate(masks.boxes.tolist()):
         inside = np.bincount(labels[y : y + h, x : x + w][masks.crop(index)], minlength=len(area))

@@ -96,6 +96,14 @@ def test_a_leaf_belongs_to_the_mask_that_holds_most_of_it():
         assert (bool(target[0]), bool(known[0])) == (apart, True)
 
 
+def test_a_leaf_that_the_photo_has_no_pixel_of_says_nothing():
+    """A view may be twice as large as a small photo."""
+    graph = connect(np.array([[0, 0, 1, 1, 2]]), np.zeros((1, 1, 5), np.float32))
+    labels = np.array([[0, 0, 1, 1]])
+    _, known = parted(MaskSet.from_dense([labels == 1], labels.shape), labels, graph)
+    assert known.tolist() == [True, False]
+
+
 @pytest.mark.parametrize("view", VIEWS.views, ids=["plain", "mirrored"])
 def test_masks_end_at_the_disc_and_not_at_the_stripe_of_a_photo_that_was_not_seen(model, view, borders):
     photo, disc = striped_disc(20)
