@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 
+from ops.grouping.descriptors import adjacency, row_shares
 from ops.pixel_tree.boundaries import CUES
 from ops.pixel_tree.region_graph import RegionGraph
 from ops.pixel_tree.superpixels import Leaves
@@ -73,10 +74,7 @@ def describe_borders(leaves: Leaves, graph: RegionGraph, semantic: np.ndarray, p
 def _shares(graph: RegionGraph, cues: np.ndarray, count: int) -> csr_array:
     """(n, n), what each leaf takes over of each neighbour; rows sum to 1, but of a leaf without any to 0."""
     open_length = graph.length * np.exp(-cues @ _RESISTANCE)
-    ends = np.concatenate([graph.first, graph.second]), np.concatenate([graph.second, graph.first])
-    weights = coo_array((np.tile(open_length, 2), ends), shape=(count, count)).tocsr()
-    total = np.maximum(weights.sum(axis=1), _SMALL)
-    return csr_array(weights.multiply((1 / total)[:, None])).astype(np.float32)
+    return row_shares(adjacency(graph, open_length, count)).astype(np.float32)
 
 
 def _sizes(leaves: Leaves, graph: RegionGraph) -> np.ndarray:

@@ -6,18 +6,15 @@ annotated photos say which differences part things, and which are a stripe, a sh
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from models.learned_odds import LearnedOdds
 from ops.grouping.border_descriptors import border_descriptor_count
 from ops.grouping.looking import look
-from ops.grouping.odds_fitting import annotated_photos, fit_odds, untaught
-from ops.grouping.settings import BorderSettings, GroupingPrediction, View
-from ops.grouping.views import turns
+from ops.grouping.odds_fitting import Annotated, Seen, learn_odds
+from ops.grouping.settings import BorderSettings, GroupingPrediction
 from ops.pixel_tree.full_size import labels_at_size
 from ops.pixel_tree.region_graph import RegionGraph
 from ops.settings import PixelTreeSettings
@@ -27,8 +24,6 @@ from stores.masks import MaskSet
 
 if TYPE_CHECKING:
     from models.grouping import GroupingModel
-
-_THREADS = 2
 
 
 def learn_borders(
@@ -47,20 +42,22 @@ def learn_borders(
         seed: of the choice of photos and of everything random.
         log: is told what it is about to do, which takes seconds a photo.
     """
-    annotated = list(annotated_photos(source, settings.photos, seed))
-    if not annotated:
-        return None
-    if log:
-        log(f"learning where masks end from {len(annotated)} photos with human masks")
-    was_training = model.training
-    model.eval()
-    photos = [image for image, _ in annotated]
-    borders = untaught(model, photos, border_descriptor_count, settings, prediction.views[0], seed)
-    described, target, length = _borders(model, borders, annotated, settings, prediction, seed)
-    model.train(was_training)
-    if not len(target):
-        return None
-    return fit_odds(borders, described, target, settings, seed, weight=length.sqrt())
+    options = PixelTreeSettings()
+
+    def teach(borders: LearnedOdds, at: Annotated) -> Seen | None:
+        looked = look(at.image, at.view, model, options, at.as_elder)
+        if looked.flat:
+            return None
+        target, known = parted(at.masks, labels_at_size(looked.labels, at.image), looked.graph)
+        chosen = np.random.default_rng([seed, at.number]).permutation(np.flatnonzero(known))[: settings.borders]
+        described = looked.borders_described(borders)[chosen].astype(np.float16)
+        return Seen(described, target[chosen].astype(np.float32), weight=np.sqrt(looked.graph.length[chosen]))
+
+    def say(photos: int) -> None:
+        if log:
+            log(f"learning where masks end from {photos} photos with human masks")
+
+    return learn_odds(model, source, settings, prediction, seed, border_descriptor_count, teach, say)
 
 
 def parted(masks: MaskSet, labels: np.ndarray, graph: RegionGraph) -> tuple[np.ndarray, np.ndarray]:
@@ -86,33 +83,3 @@ def _members(masks: MaskSet, labels: np.ndarray, area: np.ndarray) -> np.ndarray
         inside = np.bincount(labels[y : y + h, x : x + w][masks.crop(index)], minlength=len(area))
         members[index] = 2 * inside > area
     return members
-
-
-def _borders(
-    model: GroupingModel,
-    borders: LearnedOdds,
-    annotated: list[tuple[np.ndarray, MaskSet]],
-    settings: BorderSettings,
-    prediction: GroupingPrediction,
-    seed: int,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Descriptors (n, D) float16, targets and lengths (n,) of borders of which masks say something."""
-
-    def seen(job: tuple[int, View, bool]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        number, view, as_elder = job
-        image, masks = annotated[number]
-        looked = look(image, view, model, PixelTreeSettings(), as_elder)
-        if looked.flat:
-            return None
-        target, known = parted(masks, labels_at_size(looked.labels, image), looked.graph)
-        chosen = np.random.default_rng([seed, number]).permutation(np.flatnonzero(known))[: settings.borders]
-        described = looked.borders_described(borders)[chosen].astype(np.float16)
-        return described, target[chosen].astype(np.float32), looked.graph.length[chosen]
-
-    jobs = [(number, *turn) for number in range(len(annotated)) for turn in turns(prediction.views)]
-    with ThreadPoolExecutor(_THREADS) as threads:
-        parts = [part for part in threads.map(seen, jobs) if part is not None]
-    if not parts:
-        return torch.empty(0), torch.empty(0), torch.empty(0)
-    described, target, length = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
-    return described, target, length

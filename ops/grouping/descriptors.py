@@ -33,8 +33,8 @@ def describe_regions(
     """
     count = len(leaves)
     member = sets.membership(count)
-    inner = _shares(csr_array(member * leaves.area))
-    around = _shares(_border(member, graph, count))
+    inner = row_shares(csr_array(member * leaves.area))
+    around = row_shares(_border(member, graph, count))
     embedding = leaves.embedding[:, leaves.blocks[0] : leaves.blocks[1]] / leaves.area[:, None]
     semantic = sample_map(compressed, leaves.rows, leaves.columns)
     parts = [
@@ -47,15 +47,19 @@ def describe_regions(
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
+def adjacency(graph: RegionGraph, weights: np.ndarray, count: int) -> csr_array:
+    """(count, count), symmetric: the weight (E,) of the border between each two of the graph's leaves."""
+    ends = np.concatenate([graph.first, graph.second]), np.concatenate([graph.second, graph.first])
+    return coo_array((np.tile(weights, 2), ends), shape=(count, count)).tocsr()
+
+
 def _border(member: csr_array, graph: RegionGraph, count: int) -> csr_array:
     """(m, count), the length of the border of each region with each leaf outside it."""
-    ends = np.concatenate([graph.first, graph.second]), np.concatenate([graph.second, graph.first])
-    length = coo_array((np.tile(graph.length, 2), ends), shape=(count, count)).tocsr()
-    touching = csr_array(member @ length)
+    touching = csr_array(member @ adjacency(graph, graph.length, count))
     return csr_array(touching - touching.multiply(member))
 
 
-def _shares(weights: csr_array) -> csr_array:
+def row_shares(weights: csr_array) -> csr_array:
     """Rows that sum to 1; of nothing, nothing."""
     total = np.maximum(weights.sum(axis=1), _SMALL)
     return csr_array(weights.multiply((1 / total)[:, None]))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +14,8 @@ from torch.nn import functional
 
 from models.backbone import computing
 from models.learned_odds import LearnedOdds, OddsShape
-from ops.grouping.settings import OddsSettings, View
+from ops.grouping.settings import GroupingPrediction, OddsSettings, PeopleSettings, View
+from ops.grouping.views import turns
 from ops.pixel_tree.recipe import working_image
 from ops.pixel_tree.stages import network_input
 from ops.training_source import TrainingSource
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 _HUMAN = SOURCES.index("human")
 _TOKENS = 300  # of each photo, for the axes
 _PHOTOS_FOR_AXES = 60
+_THREADS = 2
 
 
 def annotated_photos(source: TrainingSource, most: int, seed: int) -> Iterator[tuple[np.ndarray, MaskSet]]:
@@ -36,6 +41,82 @@ def annotated_photos(source: TrainingSource, most: int, seed: int) -> Iterator[t
         if len(human):
             found += 1
             yield image, human
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one view of a photo teaches of n things; all views leave out the same.
+
+    Shapes:
+        described: (n, D). target: (n,) float32 in [0, 1]. known, weight: (n,) float32 as in `fit_odds`.
+    """
+
+    described: np.ndarray
+    target: np.ndarray
+    known: np.ndarray | None = None
+    weight: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """One view of the photo of that number, uint8 RGB (H, W, 3), with its human masks."""
+
+    number: int
+    image: np.ndarray
+    masks: MaskSet
+    view: View
+    as_elder: bool
+
+
+def learn_odds(
+    model: GroupingModel,
+    source: TrainingSource,
+    settings: PeopleSettings,
+    prediction: GroupingPrediction,
+    seed: int,
+    describing: Callable[[int], int],
+    teach: Callable[[LearnedOdds, Annotated], Seen | None],
+    log: Callable[[int], None],
+) -> LearnedOdds | None:
+    """What all views of the photos with human masks teach; None where they teach nothing.
+
+    Args:
+        describing: how many numbers describe a thing, from the number of axes.
+        teach: what there is to learn in one view, if anything; called from several threads.
+        log: is told the number of photos before it takes its seconds for each.
+    """
+    annotated = list(annotated_photos(source, settings.photos, seed))
+    if not annotated:
+        return None
+    log(len(annotated))
+    was_training = model.training
+    model.eval()
+    odds = untaught(model, [image for image, _ in annotated], describing, settings, prediction.views[0], seed)
+    jobs = [
+        Annotated(number, image, masks, *turn)
+        for number, (image, masks) in enumerate(annotated)
+        for turn in turns(prediction.views)
+    ]
+    with ThreadPoolExecutor(_THREADS) as threads:
+        seen = [each for each in threads.map(partial(teach, odds), jobs) if each is not None]
+    model.train(was_training)
+    if not sum(len(each.target) for each in seen):
+        return None
+    known = [each.known for each in seen if each.known is not None]
+    weight = [each.weight for each in seen if each.weight is not None]
+    return fit_odds(
+        odds,
+        _joined([each.described for each in seen]),
+        _joined([each.target for each in seen]),
+        settings,
+        seed,
+        _joined(known) if known else None,
+        _joined(weight) if weight else None,
+    )
+
+
+def _joined(parts: Sequence[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.concatenate(parts))
 
 
 @torch.no_grad()

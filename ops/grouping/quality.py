@@ -6,9 +6,6 @@ already is an offset, so that only what the score lacks is learned; at predictio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +15,9 @@ from models.learned_odds import LearnedOdds
 from ops.grouping.agreement import nearest
 from ops.grouping.descriptors import descriptor_count
 from ops.grouping.odds import log_odds
-from ops.grouping.odds_fitting import annotated_photos, fit_odds, untaught
-from ops.grouping.settings import GroupingPrediction, QualitySettings, View
-from ops.grouping.views import Candidates, find_candidates, turns
+from ops.grouping.odds_fitting import Annotated, Seen, learn_odds
+from ops.grouping.settings import GroupingPrediction, QualitySettings
+from ops.grouping.views import Candidates, find_candidates
 from ops.settings import PixelTreeSettings
 from ops.stages import Say
 from ops.training_source import TrainingSource
@@ -30,16 +27,6 @@ if TYPE_CHECKING:
     from models.grouping import GroupingModel
 
 _POOR, _GOOD = 0.4, 0.9  # overlap of a region that is worth nothing, and of one that is worth all
-_THREADS = 2
-
-
-@dataclass(frozen=True)
-class Regions:
-    """What is learned from: descriptors (n, D), log-odds of scores (n,) and targets in [0, 1] (n,), all float32."""
-
-    described: torch.Tensor
-    odds: torch.Tensor
-    target: torch.Tensor
 
 
 def learn_quality(
@@ -58,18 +45,21 @@ def learn_quality(
         seed: of the choice of photos and of everything random.
         log: is told what it is about to do, which takes seconds a photo.
     """
-    annotated = list(annotated_photos(source, settings.photos, seed))
-    if not annotated:
-        return None
-    if log:
-        log(f"learning what people draw from {len(annotated)} photos with human masks")
-    was_training = model.training
-    model.eval()
-    photos = [image for image, _ in annotated]
-    quality = untaught(model, photos, descriptor_count, settings, prediction.views[0], seed)
-    regions = _regions(model, quality, annotated, prediction)
-    model.train(was_training)
-    return fit_odds(quality, regions.described, regions.target, settings, seed, known=regions.odds)
+    options = PixelTreeSettings()
+
+    def teach(quality: LearnedOdds, at: Annotated) -> Seen | None:
+        found = find_candidates(at.image, at.view, model, options, prediction.candidates, at.as_elder)
+        if found is None:
+            return None
+        worth = np.clip((overlaps(found, at.masks) - _POOR) / (_GOOD - _POOR), 0, 1)
+        with torch.inference_mode():
+            return Seen(found.described(quality), worth, known=log_odds(found.score).astype(np.float32))
+
+    def say(photos: int) -> None:
+        if log:
+            log(f"learning what people draw from {photos} photos with human masks")
+
+    return learn_odds(model, source, settings, prediction, seed, descriptor_count, teach, say)
 
 
 def overlaps(found: Candidates, masks: MaskSet) -> np.ndarray:
@@ -84,27 +74,3 @@ def overlaps(found: Candidates, masks: MaskSet) -> np.ndarray:
         shared = member @ np.bincount(pixels[inside], minlength=count).astype(np.float32)
         best = np.maximum(best, shared / np.maximum(area + inside.sum() - shared, 1))
     return best
-
-
-def _regions(
-    model: GroupingModel,
-    quality: LearnedOdds,
-    annotated: Sequence[tuple[np.ndarray, MaskSet]],
-    prediction: GroupingPrediction,
-) -> Regions:
-    options = PixelTreeSettings()
-
-    def look(job: tuple[np.ndarray, MaskSet, View, bool]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        image, masks, view, as_elder = job
-        found = find_candidates(image, view, model, options, prediction.candidates, as_elder)
-        if found is None:
-            return None
-        worth = np.clip((overlaps(found, masks) - _POOR) / (_GOOD - _POOR), 0, 1)
-        with torch.inference_mode():
-            return found.described(quality), log_odds(found.score).astype(np.float32), worth
-
-    jobs = [(image, masks, *turn) for image, masks in annotated for turn in turns(prediction.views)]
-    with ThreadPoolExecutor(_THREADS) as threads:
-        seen = [looked for looked in threads.map(look, jobs) if looked is not None]
-    described, odds, target = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*seen, strict=True))
-    return Regions(described, odds, target)

@@ -32,20 +32,23 @@ class OddsSettings(Section):
     restraint: float = Field(1e-3, ge=0, description="weight of the square of what is learned, in log-odds")
 
 
-class BorderSettings(OddsSettings):
-    """How labels with human masks teach where these end (`ops.grouping.borders`)."""
+class PeopleSettings(OddsSettings):
+    """What is learned from photos with human masks."""
 
     photos: int = Field(100, ge=0, description="photos with human masks to learn from, at most; 0 learns nothing")
+
+
+class BorderSettings(PeopleSettings):
+    """How labels with human masks teach where these end (`ops.grouping.borders`)."""
+
     borders: int = Field(4000, ge=1, description="borders of each view of a photo, at most")
     hidden: int = Field(64, ge=1)
     steps: int = Field(1500, ge=1)
     restraint: float = Field(0.0, ge=0, description="weight of the square of what is learned, in log-odds")
 
 
-class QualitySettings(OddsSettings):
+class QualitySettings(PeopleSettings):
     """How labels with human masks teach what people draw (`ops.grouping.quality`)."""
-
-    photos: int = Field(100, ge=0, description="photos with human masks to learn from, at most; 0 learns nothing")
 
 
 class View(Section):
