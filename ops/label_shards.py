@@ -112,13 +112,27 @@ class ShardLabels:
 
     def with_human_masks(self) -> ShardLabels:
         """Only the photos that have a human mask among their labels; no photo is read to tell."""
+        annotated = self._annotated()
+        return self._only([place for place in self._places if place in annotated])
+
+    def without_human_masks(self) -> ShardLabels:
+        """Only the other photos."""
+        annotated = self._annotated()
+        return self._only([place for place in self._places if place not in annotated])
+
+    def _only(self, places: list[tuple[str, str]]) -> ShardLabels:
         chosen = copy(self)
-        chosen._places = []
+        chosen._places = places
+        return chosen
+
+    def _annotated(self) -> set[tuple[str, str]]:
+        """Shard and key of the photos with a human mask."""
+        found = set()
         for shard, labels in self._shards.items():
             columns = labels.masks.columns()
             human = np.unique(columns["image"][columns["source"] == SOURCES.index("human")])
-            chosen._places += [(shard, labels.masks.keys[image]) for image in human.tolist()]
-        return chosen
+            found |= {(shard, labels.masks.keys[image]) for image in human.tolist()}
+        return found
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, MaskSet]:
         """One photo (H, W, 3) and its labels.

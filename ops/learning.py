@@ -22,7 +22,8 @@ from ops.training_settings import (
 DEFAULT_LEARNING_PRESET = "grouping"
 SECOND_ROUND_MODEL = "unsam_model"
 UNSAM_PLUS_MODEL = "unsam_plus_model"
-PLUS_MODELS = ("human_only_model", "union_model", UNSAM_PLUS_MODEL)
+HUMAN_ONLY_MODEL = "human_only_model"
+PLUS_MODELS = (HUMAN_ONLY_MODEL, "union_model", UNSAM_PLUS_MODEL)
 
 
 class SecondRoundSettings(Section):
@@ -32,6 +33,10 @@ class SecondRoundSettings(Section):
     learning_rate: float = Field(2.5e-5, gt=0, description="as `training.optimiser.learning_rate`")
     beside: bool = Field(
         False, description="learn a second head beside that of round 1, which stays (grouping models only)"
+    )
+    borders: Literal["human", "all"] = Field("human", description="as `training.borders.masks`")
+    seed: int = Field(
+        1, description="as `training.seed`; with round 1's, a second head would begin where the first did"
     )
 
 
@@ -50,6 +55,9 @@ class PlusSettings(Section):
     masks: Literal["all", "human"] = Field(
         "all",
         description="which of its labels UnSAM+ learns from: human alone where `initial`, beside it, knows others",
+    )
+    borders: Literal["human", "all"] = Field(
+        "human", description="as `training.borders.masks`; the model of human masks alone heeds no others"
     )
     steps: int | None = Field(None, ge=1, description="of the models that learn from human masks; empty as round 1")
 
@@ -84,13 +92,23 @@ class LearningSettings(Section):
 
     def training_of(self, model: str) -> TrainingSettings:
         """How the model asset of that name is trained."""
+        base = self.training
         if model in PLUS_MODELS:
-            return self.training.model_copy(update={"steps": self.plus.steps or self.training.steps})
+            borders = base.borders if model == HUMAN_ONLY_MODEL else self._borders(self.plus.borders)
+            return base.model_copy(update={"steps": self.plus.steps or base.steps, "borders": borders})
         if model != SECOND_ROUND_MODEL:
-            return self.training
+            return base
         second = self.second_round
-        optimiser = self.training.optimiser.model_copy(update={"learning_rate": second.learning_rate})
-        return self.training.model_copy(update={"steps": second.steps, "optimiser": optimiser})
+        changes = {
+            "steps": second.steps,
+            "optimiser": base.optimiser.model_copy(update={"learning_rate": second.learning_rate}),
+            "borders": self._borders(second.borders),
+            "seed": second.seed,
+        }
+        return base.model_copy(update=changes)
+
+    def _borders(self, masks: str) -> BorderSettings:
+        return self.training.borders.model_copy(update={"masks": masks})
 
 
 @dataclass(frozen=True)
@@ -150,7 +168,7 @@ LEARNING_PRESETS = {
     ),
     "grouping": LearningSettings(
         training=TRAINING_PRESETS["grouping"],
-        second_round=SecondRoundSettings(steps=1000, learning_rate=1e-3),
+        second_round=SecondRoundSettings(steps=1000, learning_rate=2e-3, beside=True, borders="all"),
         self_training=_BY_RANK,
         plus=PlusSettings(fraction=1.0, initial="round1", beside=True, masks="human"),
         prediction=PREDICTION_PRESETS["grouping"],

@@ -87,7 +87,7 @@ class TrainingSettings(RunSettings):
     grouping: GroupingConfig = GroupingConfig()
     grouping_loss: GroupingLossSettings = GroupingLossSettings()
     borders: BorderSettings = Field(
-        default=BorderSettings(), description="what a grouping model learns of where human masks end"
+        default=BorderSettings(), description="what a grouping model learns of where masks end"
     )
     quality: QualitySettings = Field(
         default=QualitySettings(), description="what a grouping model learns from human masks among its labels"

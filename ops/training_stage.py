@@ -65,7 +65,7 @@ class TrainingJob:
 
     Attributes:
         labels: the asset; versions, of it by shard.
-        prediction: the views of a photo in which a grouping model learns from human masks.
+        prediction: the views of a photo in which a grouping model learns where masks end and what people draw.
         initial: file of the model to go on from; None begins with the backbone alone.
         beside: learn a second head beside that model's, which stays, instead of changing it.
         only_human: heed only the human masks among the labels.
@@ -98,20 +98,21 @@ class TrainingJob:
         result = train(task, self.settings, self.folder, after_window=self._say)
         path = Path(self.folder) / MODEL_FILE
         if worker_place()[0] == 0 and isinstance(result.model, GroupingModel):
-            self._learn_from_people(result.model, source.with_human_masks())
+            self._learn_odds(result.model, source)
             save_grouping(result.model, path, torch.float16)
         elif worker_place()[0] == 0 and isinstance(result.model, WholeImageModel):
             save_whole_image(result.model, path, torch.float16)
         return result
 
-    def _learn_from_people(self, model: GroupingModel, annotated: ShardLabels) -> None:
-        """Where human masks end and what people draw; each in what was learned before it."""
+    def _learn_odds(self, model: GroupingModel, source: ShardLabels) -> None:
+        """Where masks end and what people draw; each in what was learned before it."""
         from ops.grouping.borders import learn_borders
         from ops.grouping.quality import learn_quality
 
-        settings, seed = self.settings, self.settings.seed
-        model.borders = learn_borders(model, annotated, settings.borders, self.prediction, seed, self.log)
-        model.quality = learn_quality(model, annotated, settings.quality, self.prediction, seed, self.log)
+        settings, seed, annotated = self.settings, self.settings.seed, source.with_human_masks()
+        telling = [annotated] if settings.borders.masks == "human" else [annotated, source.without_human_masks()]
+        model.borders = learn_borders(model, telling, settings.borders, self.prediction, seed, self.log)
+        model.quality = learn_quality(model, [annotated], settings.quality, self.prediction, seed, self.log)
 
     def _task(self, model: MaskModel, source: TrainingSource) -> TrainingTask:
         from models.grouping import GroupingModel

@@ -1,11 +1,13 @@
-"""Learning where human masks end: log-odds of every border between two superpixels (`models.learned_odds`).
+"""Learning where masks end: log-odds of every border between two superpixels (`models.learned_odds`).
 
 What a merge tree joins first decides which masks it can propose. The recipe's cues say how much two sides differ; a few
 annotated photos say which differences part things, and which are a stripe, a shadow or a window of the same thing.
+Masks on which several views of a photo agreed say it too, if less surely: they know more than one view sees.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +15,7 @@ import numpy as np
 from models.learned_odds import LearnedOdds
 from ops.grouping.border_descriptors import border_descriptor_count
 from ops.grouping.looking import look
-from ops.grouping.odds_fitting import Annotated, Seen, learn_odds
+from ops.grouping.odds_fitting import Lesson, Seen, is_human, learn_odds
 from ops.grouping.settings import BorderSettings, GroupingPrediction
 from ops.pixel_tree.full_size import labels_at_size
 from ops.pixel_tree.region_graph import RegionGraph
@@ -25,16 +27,18 @@ from stores.masks import MaskSet
 if TYPE_CHECKING:
     from models.grouping import GroupingModel
 
+_WHOLE = 0.5  # what the photo itself counts, as a mask that holds every pixel
+
 
 def learn_borders(
     model: GroupingModel,
-    source: TrainingSource,
+    sources: Sequence[TrainingSource],
     settings: BorderSettings,
     prediction: GroupingPrediction,
     seed: int,
     log: Say | None = None,
 ) -> LearnedOdds | None:
-    """Where the human masks of `source` end; None where no photo has any.
+    """Where the masks of `sources` end that `settings.masks` names; None where no photo has any.
 
     Args:
         model: in whose embeddings both sides of a border are compared.
@@ -44,20 +48,37 @@ def learn_borders(
     """
     options = PixelTreeSettings()
 
-    def teach(borders: LearnedOdds, at: Annotated) -> Seen | None:
+    def teach(borders: LearnedOdds, at: Lesson) -> Seen | None:
         looked = look(at.image, at.view, model, options, at.as_elder)
         if looked.flat:
             return None
-        target, known = parted(at.masks, labels_at_size(looked.labels, at.image), looked.graph)
+        target, known = ends(at.masks, labels_at_size(looked.labels, at.image), looked.graph)
         chosen = np.random.default_rng([seed, at.number]).permutation(np.flatnonzero(known))[: settings.borders]
         described = looked.borders_described(borders)[chosen].astype(np.float16)
         return Seen(described, target[chosen].astype(np.float32), weight=np.sqrt(looked.graph.length[chosen]))
 
     def say(photos: int) -> None:
         if log:
-            log(f"learning where masks end from {photos} photos with human masks")
+            log(f"learning where masks end from {photos} photos{' with human masks' if only_human else ''}")
 
-    return learn_odds(model, source, settings, prediction, seed, border_descriptor_count, teach, say)
+    only_human = settings.masks == "human"
+    return learn_odds(model, sources, settings, prediction, seed, border_descriptor_count, teach, say, only_human)
+
+
+def ends(masks: MaskSet, labels: np.ndarray, graph: RegionGraph) -> tuple[np.ndarray, np.ndarray]:
+    """(E,) in [0, 1], how surely masks end at each border; (E,) bool, whether any mask says.
+
+    What people drew decides where it says something, other masks elsewhere.
+
+    Args:
+        masks: of the photo. labels: (H, W) int32 of the photo, which leaf holds each pixel. graph: of these leaves.
+    """
+    human = is_human(masks)
+    target, known = parted(masks.take(np.flatnonzero(human)), labels, graph)
+    if human.all():
+        return target, known
+    held, there = held_apart(masks.take(np.flatnonzero(~human)), labels, graph)
+    return np.where(known, target, held), known | there
 
 
 def parted(masks: MaskSet, labels: np.ndarray, graph: RegionGraph) -> tuple[np.ndarray, np.ndarray]:
@@ -69,11 +90,36 @@ def parted(masks: MaskSet, labels: np.ndarray, graph: RegionGraph) -> tuple[np.n
         masks: what people drew on the photo.
         labels: (H, W) int32 of the photo, which leaf holds each pixel. graph: of these leaves.
     """
-    area = np.bincount(labels.reshape(-1), minlength=int(graph.second.max()) + 1)
+    area = _areas(labels, graph)
     members = _members(masks, labels, area)
     one, other = members[:, graph.first], members[:, graph.second]
-    there = (area[graph.first] > 0) & (area[graph.second] > 0)
-    return (one != other).any(axis=0), (one | other).any(axis=0) & there
+    return (one != other).any(axis=0), (one | other).any(axis=0) & _there(area, graph)
+
+
+def held_apart(masks: MaskSet, labels: np.ndarray, graph: RegionGraph) -> tuple[np.ndarray, np.ndarray]:
+    """(E,) float64 in [0, 1], how far apart masks hold both sides; (E,) bool, whether the photo has pixels of both.
+
+    The square is 1 less the share of masks, by score, that hold both sides among those that hold one: what embeddings
+    learn (`ops.grouping.losses.memberships`), with its root because most neighbours are in most masks together.
+
+    Args:
+        masks: at every granularity. labels, graph: as in `parted`.
+    """
+    area = _areas(labels, graph)
+    weight = np.sqrt(np.maximum(masks.score, 0))[:, None]
+    held = np.concatenate([_members(masks, labels, area) * weight, np.full((1, len(area)), _WHOLE**0.5)])
+    held /= np.linalg.norm(held, axis=0)
+    shared = np.einsum("me,me->e", held[:, graph.first], held[:, graph.second])
+    return np.sqrt(np.clip(1 - shared, 0, 1)), _there(area, graph)
+
+
+def _areas(labels: np.ndarray, graph: RegionGraph) -> np.ndarray:
+    return np.bincount(labels.reshape(-1), minlength=int(graph.second.max()) + 1)
+
+
+def _there(area: np.ndarray, graph: RegionGraph) -> np.ndarray:
+    """(E,) bool, whether the photo has pixels of both sides."""
+    return (area[graph.first] > 0) & (area[graph.second] > 0)
 
 
 def _members(masks: MaskSet, labels: np.ndarray, area: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from models.backbone import computing
 from models.learned_odds import LearnedOdds, OddsShape
-from ops.grouping.settings import GroupingPrediction, OddsSettings, PeopleSettings, View
+from ops.grouping.settings import GroupingPrediction, LessonSettings, OddsSettings, View
 from ops.grouping.views import turns
 from ops.pixel_tree.recipe import working_image
 from ops.pixel_tree.stages import network_input
@@ -30,17 +30,24 @@ _PHOTOS_FOR_AXES = 60
 _THREADS = 2
 
 
-def annotated_photos(source: TrainingSource, most: int, seed: int) -> Iterator[tuple[np.ndarray, MaskSet]]:
-    """Photos with their human masks, in random order."""
+def telling_photos(
+    source: TrainingSource, most: int, seed: int, only_human: bool
+) -> Iterator[tuple[np.ndarray, MaskSet]]:
+    """At most `most` photos with masks, in random order; `only_human`: with human masks, without their others."""
     found = 0
     for index in np.random.default_rng(seed).permutation(len(source)).tolist():
         if found == most:
             return
         image, masks = source[index]
-        human = masks.take(np.flatnonzero((masks.source == _HUMAN) & (masks.boxes[:, 2] > 0)))
-        if len(human):
+        told = masks.take(np.flatnonzero((masks.boxes[:, 2] > 0) & (is_human(masks) | (not only_human))))
+        if len(told):
             found += 1
-            yield image, human
+            yield image, told
+
+
+def is_human(masks: MaskSet) -> np.ndarray:
+    """(n,) bool, which masks a person drew."""
+    return masks.source == _HUMAN
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,8 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Annotated:
-    """One view of the photo of that number, uint8 RGB (H, W, 3), with its human masks."""
+class Lesson:
+    """One view of the photo of that number, uint8 RGB (H, W, 3), with the masks to learn from."""
 
     number: int
     image: np.ndarray
@@ -70,31 +77,34 @@ class Annotated:
 
 def learn_odds(
     model: GroupingModel,
-    source: TrainingSource,
-    settings: PeopleSettings,
+    sources: Sequence[TrainingSource],
+    settings: LessonSettings,
     prediction: GroupingPrediction,
     seed: int,
     describing: Callable[[int], int],
-    teach: Callable[[LearnedOdds, Annotated], Seen | None],
+    teach: Callable[[LearnedOdds, Lesson], Seen | None],
     log: Callable[[int], None],
+    only_human: bool = True,
 ) -> LearnedOdds | None:
-    """What all views of the photos with human masks teach; None where they teach nothing.
+    """What all views of some photos teach; None where they teach nothing.
 
     Args:
+        sources: of each at most `settings.photos`.
+        only_human: as in `telling_photos`.
         describing: how many numbers describe a thing, from the number of axes.
         teach: what there is to learn in one view, if anything; called from several threads.
         log: is told the number of photos before it takes its seconds for each.
     """
-    annotated = list(annotated_photos(source, settings.photos, seed))
-    if not annotated:
+    photos = [photo for source in sources for photo in telling_photos(source, settings.photos, seed, only_human)]
+    if not photos:
         return None
-    log(len(annotated))
+    log(len(photos))
     was_training = model.training
     model.eval()
-    odds = untaught(model, [image for image, _ in annotated], describing, settings, prediction.views[0], seed)
+    odds = untaught(model, [image for image, _ in photos], describing, settings, prediction.views[0], seed)
     jobs = [
-        Annotated(number, image, masks, *turn)
-        for number, (image, masks) in enumerate(annotated)
+        Lesson(number, image, masks, *turn)
+        for number, (image, masks) in enumerate(photos)
         for turn in turns(prediction.views)
     ]
     with ThreadPoolExecutor(_THREADS) as threads:

@@ -6,6 +6,7 @@ already is an offset, so that only what the score lacks is learned; at predictio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from models.learned_odds import LearnedOdds
 from ops.grouping.agreement import nearest
 from ops.grouping.descriptors import descriptor_count
 from ops.grouping.odds import log_odds
-from ops.grouping.odds_fitting import Annotated, Seen, learn_odds
+from ops.grouping.odds_fitting import Lesson, Seen, learn_odds
 from ops.grouping.settings import GroupingPrediction, QualitySettings
 from ops.grouping.views import Candidates, find_candidates
 from ops.settings import PixelTreeSettings
@@ -31,13 +32,13 @@ _POOR, _GOOD = 0.4, 0.9  # overlap of a region that is worth nothing, and of one
 
 def learn_quality(
     model: GroupingModel,
-    source: TrainingSource,
+    sources: Sequence[TrainingSource],
     settings: QualitySettings,
     prediction: GroupingPrediction,
     seed: int,
     log: Say | None = None,
 ) -> LearnedOdds | None:
-    """What people draw, as far as the photos of `source` with human masks tell; None where none has any.
+    """What people draw, as far as the photos of `sources` with human masks tell; None where none has any.
 
     Args:
         model: in whose embeddings the trees grow.
@@ -47,7 +48,7 @@ def learn_quality(
     """
     options = PixelTreeSettings()
 
-    def teach(quality: LearnedOdds, at: Annotated) -> Seen | None:
+    def teach(quality: LearnedOdds, at: Lesson) -> Seen | None:
         found = find_candidates(at.image, at.view, model, options, prediction.candidates, at.as_elder)
         if found is None:
             return None
@@ -59,7 +60,7 @@ def learn_quality(
         if log:
             log(f"learning what people draw from {photos} photos with human masks")
 
-    return learn_odds(model, source, settings, prediction, seed, descriptor_count, teach, say)
+    return learn_odds(model, sources, settings, prediction, seed, descriptor_count, teach, say)
 
 
 def overlaps(found: Candidates, masks: MaskSet) -> np.ndarray:

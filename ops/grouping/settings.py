@@ -32,22 +32,25 @@ class OddsSettings(Section):
     restraint: float = Field(1e-3, ge=0, description="weight of the square of what is learned, in log-odds")
 
 
-class PeopleSettings(OddsSettings):
-    """What is learned from photos with human masks."""
+class LessonSettings(OddsSettings):
+    """What is learned from some of the photos that have masks to learn it from."""
 
-    photos: int = Field(100, ge=0, description="photos with human masks to learn from, at most; 0 learns nothing")
+    photos: int = Field(100, ge=0, description="photos to learn from, at most, with human masks and without; 0: none")
 
 
-class BorderSettings(PeopleSettings):
-    """How labels with human masks teach where these end (`ops.grouping.borders`)."""
+class BorderSettings(LessonSettings):
+    """How labels teach where masks end (`ops.grouping.borders`)."""
 
+    masks: Literal["human", "all"] = Field(
+        "human", description="which of the labels tell: human ones alone, or also those that nobody drew"
+    )
     borders: int = Field(4000, ge=1, description="borders of each view of a photo, at most")
     hidden: int = Field(64, ge=1)
     steps: int = Field(1500, ge=1)
     restraint: float = Field(0.0, ge=0, description="weight of the square of what is learned, in log-odds")
 
 
-class QualitySettings(PeopleSettings):
+class QualitySettings(LessonSettings):
     """How labels with human masks teach what people draw (`ops.grouping.quality`)."""
 
 

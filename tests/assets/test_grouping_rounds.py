@@ -83,6 +83,13 @@ def test_the_second_round_goes_on_from_the_first(rounds, home):
     assert (first.embed.weight - second.embed.weight).abs().max() < 0.01
 
 
+def test_the_second_round_learns_where_the_masks_of_the_first_end(rounds, home):
+    first, second = (load_grouping(model_location(home, name).local_path) for name in ("round1_model", "unsam_model"))
+    assert (first.borders, first.quality) == (None, None)
+    assert second.borders is not None
+    assert second.quality is None, "nobody drew anything"
+
+
 def test_what_the_ui_shows_of_a_training(rounds):
     shown = rounds["round1_model"]
     assert (shown["images"], shown["steps"]) == (3, 4)

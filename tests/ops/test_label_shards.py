@@ -51,12 +51,13 @@ def test_photos_with_a_human_mask_are_told_from_others(home, tmp_path):
     human = grid_masks((SIZE[1], SIZE[0])).with_columns(source=SOURCES.index("human"))
     shards = [add_shard(home, tmp_path / name, count=2, masks=masks) for name, masks in (("one", None), ("two", human))]
     labels = ShardLabels(home, ASSET, label_versions(home, ASSET, shards), LIMITS)
-    chosen = labels.with_human_masks()
-    assert (len(labels), len(chosen)) == (4, 2)
+    chosen, others = labels.with_human_masks(), labels.without_human_masks()
+    assert (len(labels), len(chosen), len(others)) == (4, 2, 2)
     for index in range(2):
         photo, masks = chosen[index]
         np.testing.assert_array_equal(photo, labels[2 + index][0])
         assert (masks.source == SOURCES.index("human")).all()
+        np.testing.assert_array_equal(others[index][0], labels[index][0])
 
 
 def test_no_shard_at_all(home):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ops.learning import LEARNING_PRESETS, resolve_learning
+from ops.learning import LEARNING_PRESETS, PLUS_MODELS, resolve_learning
 from ops.presets import SettingsError
 
 
@@ -39,3 +39,21 @@ def test_a_union_from_the_backbone_learns_from_all_masks() -> None:
         resolve_learning("grouping", overrides=["plus.initial=backbone"])
     chosen = ["plus.initial=backbone", "plus.beside=false", "plus.masks=all"]
     assert not resolve_learning("grouping", overrides=chosen).only_human("unsam_plus_model")
+
+
+def test_the_second_round_differs_in_what_it_says_and_in_nothing_else() -> None:
+    chosen = ["second_round.steps=7", "second_round.learning_rate=0.5", "second_round.borders=all"]
+    settings = resolve_learning("grouping", overrides=chosen)
+    first, second = settings.training_of("round1_model").model_dump(), settings.training_of("unsam_model").model_dump()
+    assert (second["steps"], second["optimiser"]["learning_rate"]) == (7, 0.5)
+    assert (first["borders"]["masks"], second["borders"]["masks"]) == ("human", "all")
+    assert first["seed"] != second["seed"], "or a second head would begin where the first did"
+    for name in ("steps", "optimiser", "borders", "seed"):
+        del first[name], second[name]
+    assert first == second
+
+
+def test_only_the_model_of_human_masks_alone_never_heeds_other_borders() -> None:
+    settings = resolve_learning("grouping", overrides=["plus.borders=all"])
+    told = {name: settings.training_of(name).borders.masks for name in PLUS_MODELS}
+    assert told == {"human_only_model": "human", "union_model": "all", "unsam_plus_model": "all"}

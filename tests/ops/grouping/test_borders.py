@@ -7,14 +7,14 @@ from skimage import data
 
 from models.grouping import build_grouping
 from models.grouping_config import GroupingConfig
-from ops.grouping.borders import learn_borders, parted
+from ops.grouping.borders import ends, held_apart, learn_borders, parted
 from ops.grouping.looking import look
 from ops.grouping.settings import BorderSettings, GroupingPrediction, View
 from ops.grouping.views import find_candidates
 from ops.pixel_tree.full_size import labels_at_size
 from ops.pixel_tree.region_graph import connect, with_cue
 from ops.settings import PixelTreeSettings
-from stores.masks import SOURCES, MaskSet
+from stores.masks import SOURCES, MaskSet, concatenate
 
 SIDE = 128
 HUMAN = SOURCES.index("human")
@@ -66,7 +66,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def borders(model):
-    return learn_borders(model, Discs(), SETTINGS, VIEWS, seed=0)
+    return learn_borders(model, [Discs()], SETTINGS, VIEWS, seed=0)
 
 
 def test_masks_part_what_one_of_them_holds_by_half():
@@ -102,6 +102,52 @@ def test_a_leaf_that_the_photo_has_no_pixel_of_says_nothing():
     labels = np.array([[0, 0, 1, 1]])
     _, known = parted(MaskSet.from_dense([labels == 1], labels.shape), labels, graph)
     assert known.tolist() == [True, False]
+
+
+def random_masks(seed: int, count: int, labels: np.ndarray, source: int = 0) -> MaskSet:
+    """Of random leaves, with random scores."""
+    generator = np.random.default_rng(seed)
+    dense = [np.isin(labels, generator.permutation(labels.max() + 1)[: generator.integers(1, 6)]) for _ in range(count)]
+    columns = {"score": generator.random(count).astype(np.float32), "source": np.full(count, source, np.uint8)}
+    return MaskSet.from_dense(dense, labels.shape, **columns)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sides_are_as_far_apart_as_the_masks_that_hold_one_do_not_hold_both(seed):
+    labels = np.arange(16).reshape(4, 4).repeat(3, 0).repeat(3, 1)
+    graph = connect(labels, np.zeros((1, 12, 12), np.float32))
+    masks = random_masks(seed, 8, labels)
+    apart, known = held_apart(masks, labels, graph)
+    assert known.all()
+    for first, second, value in zip(graph.first, graph.second, apart, strict=True):
+        one = two = both = 0.5
+        for index, score in enumerate(masks.score):
+            holds = [bool(masks.dense(index)[labels == side].all()) for side in (first, second)]
+            one, two, both = one + score * holds[0], two + score * holds[1], both + score * all(holds)
+        assert value == pytest.approx((1 - both / (one * two) ** 0.5) ** 0.5, abs=1e-6)
+
+
+def test_what_people_drew_decides_where_they_drew_something():
+    labels = np.array([[0, 0, 1, 1, 2, 2, 3, 3]])
+    graph = connect(labels, np.zeros((1, 1, 8), np.float32))
+    human = MaskSet.from_dense([labels <= 1], labels.shape, source=np.array([HUMAN], np.uint8))
+    unsupervised = random_masks(0, 5, labels)
+    target, known = ends(concatenate([human, unsupervised]), labels, graph)
+    held, _ = held_apart(unsupervised, labels, graph)
+    assert (target[0], target[1]) == (0, 1)
+    assert target[2] == held[2]
+    assert known.all()
+    assert ends(human, labels, graph)[1].tolist() == [True, True, False]
+
+
+def test_masks_that_nobody_drew_teach_where_they_end(model):
+    settings = SETTINGS.model_copy(update={"masks": "all"})
+    learned = learn_borders(model, [Discs(source=0)], settings, VIEWS, seed=0)
+    photo, disc = striped_disc(20)
+    looked = look(photo, VIEWS.views[0], model, PixelTreeSettings())
+    target, known = parted(MaskSet.from_dense([disc], (SIDE, SIDE)), labels_at_size(looked.labels, photo), looked.graph)
+    odds = learned(torch.from_numpy(looked.borders_described(learned))).numpy()
+    assert odds[known & target].mean() > odds[known & ~target].mean() + 0.5
 
 
 @pytest.mark.parametrize("view", VIEWS.views, ids=["plain", "mirrored"])
@@ -148,7 +194,7 @@ def test_without_weight_what_was_learned_is_not_heeded(model, borders):
 
 
 def test_the_same_seed_learns_the_same(model, borders):
-    again = learn_borders(model, Discs(), SETTINGS, VIEWS, seed=0)
+    again = learn_borders(model, [Discs()], SETTINGS, VIEWS, seed=0)
     for name, value in borders.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, msg=name)
 
@@ -170,7 +216,7 @@ def test_learning_leaves_the_model_as_it_was(model, borders):
     ids=["no masks", "no human masks", "no edges", "no photos"],
 )
 def test_nothing_is_learned_from_nothing(model, source, settings):
-    assert learn_borders(model, source, settings, VIEWS, seed=0) is None
+    assert learn_borders(model, [source], settings, VIEWS, seed=0) is None
 
 
 def test_a_graph_with_a_cue_holds_its_sums():

@@ -61,7 +61,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def quality(model):
-    return learn_quality(model, Discs(), SETTINGS, VIEWS, seed=0)
+    return learn_quality(model, [Discs()], SETTINGS, VIEWS, seed=0)
 
 
 @pytest.mark.parametrize("view", VIEWS.views, ids=["plain", "mirrored"])
@@ -91,7 +91,7 @@ def test_what_people_draw_gains_on_a_photo_that_was_not_seen(model, quality):
 
 
 def test_the_same_seed_learns_the_same(model, quality):
-    again = learn_quality(model, Discs(), SETTINGS, VIEWS, seed=0)
+    again = learn_quality(model, [Discs()], SETTINGS, VIEWS, seed=0)
     for name, value in quality.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, msg=name)
 
@@ -106,7 +106,7 @@ def test_learning_leaves_the_model_as_it_was(model, quality):
     ("source", "settings"), [(Unannotated(), SETTINGS), (Discs(), SETTINGS.model_copy(update={"photos": 0}))]
 )
 def test_without_human_masks_nothing_is_learned(model, source, settings):
-    assert learn_quality(model, source, settings, VIEWS, seed=0) is None
+    assert learn_quality(model, [source], settings, VIEWS, seed=0) is None
 
 
 def test_proposals_gain_what_was_learned_by_its_weight(model, quality):
