@@ -170,7 +170,7 @@ LEARNING_PRESETS = {
         training=TRAINING_PRESETS["grouping"],
         second_round=SecondRoundSettings(steps=1000, learning_rate=2e-3, beside=True, borders="all"),
         self_training=_BY_RANK,
-        plus=PlusSettings(fraction=1.0, initial="round1", beside=True, masks="human"),
+        plus=PlusSettings(fraction=1.0, initial="round1", beside=True, masks="human", borders="all"),
         prediction=PREDICTION_PRESETS["grouping"],
     ),
     "demo": _demo(),
