@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,19 +29,35 @@ _PHOTOS_FOR_AXES = 60
 _THREADS = 2
 
 
-def telling_photos(
-    source: TrainingSource, most: int, seed: int, only_human: bool
-) -> Iterator[tuple[np.ndarray, MaskSet]]:
-    """At most `most` photos with masks, in random order; `only_human`: with human masks, without their others."""
+@dataclass(frozen=True)
+class TellingPhoto:
+    """A photo to learn from, read whenever it is needed: hundreds of large ones would not fit the memory.
+
+    Attributes:
+        only_human: of its masks, those that a person drew.
+    """
+
+    source: TrainingSource
+    index: int
+    only_human: bool
+
+    def read(self) -> tuple[np.ndarray, MaskSet]:
+        """uint8 RGB (H, W, 3) and the masks that tell."""
+        image, masks = self.source[self.index]
+        told = (masks.boxes[:, 2] > 0) & (is_human(masks) | (not self.only_human))
+        return image, masks.take(np.flatnonzero(told))
+
+
+def telling_photos(source: TrainingSource, most: int, seed: int, only_human: bool) -> Iterator[TellingPhoto]:
+    """At most `most` photos that have masks that tell, in random order."""
     found = 0
     for index in np.random.default_rng(seed).permutation(len(source)).tolist():
         if found == most:
             return
-        image, masks = source[index]
-        told = masks.take(np.flatnonzero((masks.boxes[:, 2] > 0) & (is_human(masks) | (not only_human))))
-        if len(told):
+        photo = TellingPhoto(source, index, only_human)
+        if len(photo.read()[1]):
             found += 1
-            yield image, told
+            yield photo
 
 
 def is_human(masks: MaskSet) -> np.ndarray:
@@ -90,7 +105,7 @@ def learn_odds(
 
     Args:
         sources: of each at most `settings.photos`.
-        only_human: as in `telling_photos`.
+        only_human: heed only masks that a person drew, and photos that have any.
         describing: how many numbers describe a thing, from the number of axes.
         teach: what there is to learn in one view, if anything; called from several threads.
         log: is told the number of photos before it takes its seconds for each.
@@ -101,14 +116,14 @@ def learn_odds(
     log(len(photos))
     was_training = model.training
     model.eval()
-    odds = untaught(model, [image for image, _ in photos], describing, settings, prediction.views[0], seed)
-    jobs = [
-        Lesson(number, image, masks, *turn)
-        for number, (image, masks) in enumerate(photos)
-        for turn in turns(prediction.views)
-    ]
+    odds = untaught(model, photos, describing, settings, prediction.views[0], seed)
+
+    def taught(number: int, view: View, as_elder: bool) -> Seen | None:
+        return teach(odds, Lesson(number, *photos[number].read(), view, as_elder))
+
+    looks = [(number, *turn) for number in range(len(photos)) for turn in turns(prediction.views)]
     with ThreadPoolExecutor(_THREADS) as threads:
-        seen = [each for each in threads.map(partial(teach, odds), jobs) if each is not None]
+        seen = [each for each in threads.map(taught, *zip(*looks, strict=True)) if each is not None]
     model.train(was_training)
     if not sum(len(each.target) for each in seen):
         return None
@@ -132,7 +147,7 @@ def _joined(parts: Sequence[np.ndarray]) -> torch.Tensor:
 @torch.no_grad()
 def untaught(
     model: GroupingModel,
-    photos: Sequence[np.ndarray],
+    photos: Sequence[TellingPhoto],
     describing: Callable[[int], int],
     settings: OddsSettings,
     view: View,
@@ -141,7 +156,7 @@ def untaught(
     """Odds that have learned nothing but the principal axes of the backbone's coarsest map, on the model's device.
 
     Args:
-        photos: uint8 RGB (H, W, 3), of which the first few are looked at.
+        photos: of which the first few are looked at.
         describing: how many numbers describe a thing, from the number of axes.
         view: the size at which they are looked at.
         seed: of the choice of places and of the first weights.
@@ -149,7 +164,7 @@ def untaught(
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     tokens = []
-    for image in photos[:_PHOTOS_FOR_AXES]:
+    for image, _ in (photo.read() for photo in photos[:_PHOTOS_FOR_AXES]):
         with computing("auto", device):
             coarse = model.pyramid(network_input(working_image(image, view.side), view.side).to(device))[-1]
         unit = functional.normalize(coarse[0].float().cpu(), dim=0).flatten(1).T
