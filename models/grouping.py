@@ -65,7 +65,7 @@ class GroupingModel(GroupingHead):
     Attributes:
         elder: the head of an earlier model on the same backbone, which looks at a photo in turn with this one's; None
             where it stands alone.
-        borders: whether human masks end between two neighbouring superpixels; None of a model that learned from none.
+        borders: whether masks end between two neighbouring superpixels; None of a model that did not learn it.
         quality: what people would draw, of a model that learned from human masks too; else None.
     """
 

@@ -16,7 +16,7 @@ from models.learned_odds import LearnedOdds
 from ops.grouping.border_descriptors import border_descriptor_count
 from ops.grouping.looking import look
 from ops.grouping.odds_fitting import Lesson, Seen, is_human, learn_odds
-from ops.grouping.settings import BorderSettings, GroupingPrediction
+from ops.grouping.settings import BorderSettings, GroupingLossSettings, GroupingPrediction
 from ops.pixel_tree.full_size import labels_at_size
 from ops.pixel_tree.region_graph import RegionGraph
 from ops.settings import PixelTreeSettings
@@ -27,7 +27,7 @@ from stores.masks import MaskSet
 if TYPE_CHECKING:
     from models.grouping import GroupingModel
 
-_WHOLE = 0.5  # what the photo itself counts, as a mask that holds every pixel
+_WHOLE = GroupingLossSettings().whole
 
 
 def learn_borders(

@@ -118,12 +118,13 @@ def learn_odds(
     model.eval()
     odds = untaught(model, photos, describing, settings, prediction.views[0], seed)
 
-    def taught(number: int, view: View, as_elder: bool) -> Seen | None:
-        return teach(odds, Lesson(number, *photos[number].read(), view, as_elder))
+    def taught(number: int) -> list[Seen]:
+        image, masks = photos[number].read()
+        lessons = [Lesson(number, image, masks, *turn) for turn in turns(prediction.views)]
+        return [found for lesson in lessons if (found := teach(odds, lesson)) is not None]
 
-    looks = [(number, *turn) for number in range(len(photos)) for turn in turns(prediction.views)]
     with ThreadPoolExecutor(_THREADS) as threads:
-        seen = [each for each in threads.map(taught, *zip(*looks, strict=True)) if each is not None]
+        seen = [each for found in threads.map(taught, range(len(photos))) for each in found]
     model.train(was_training)
     if not sum(len(each.target) for each in seen):
         return None
