@@ -114,6 +114,15 @@ class Fanout:
             self.release()
             raise
 
+    @property
+    def holds_gpus(self) -> bool:
+        """Whether its actors, working or idle, keep a share of a GPU from others."""
+        if not self._seats:
+            return False
+        import ray
+
+        return self._gpu_share(ray.cluster_resources().get("GPU", 0)) > 0
+
     def release(self) -> None:
         """Stop the actors, so that others may have their cores and GPUs; the next `map` starts new ones."""
         if self._seats:

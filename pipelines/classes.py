@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from ops.fanout import Fanout
 from pipelines.rounds import BY_SHARD, ONCE, run_jobs
 from pipelines.runner import LabelRequest, ShardRun, running
 
@@ -32,19 +33,21 @@ def find_classes(
     request: ClassesRequest,
     semantic: bool = True,
     learn_from: Sequence[str] = (),
+    pool: Fanout | None = None,
 ) -> Iterator[ShardRun]:
     """Run the stages over shards that have masks; the first failure ends it.
 
     Args:
+        pool: see `running`.
         learn_from: shards whose tags and labels both networks learn; empty takes `shards`.
         semantic: train and use the segmentation network too.
     """
     steps = [*_LABELS, *(_SEMANTIC if semantic else ())]
     resources = {"classes": request.config_for(learn_from or shards)}
-    yield from run_jobs(instance, shards, resources, steps)
+    yield from run_jobs(instance, shards, resources, steps, pool)
 
 
 def score_classes(instance: dg.DagsterInstance, config: Mapping[str, Any]) -> ShardRun:
     """Evaluate label maps; `config` is that of `ClassEvaluationResource`."""
-    with running(instance, keep_cluster=False) as runner:
+    with running(instance) as runner:
         return runner.run("evaluate_classes", {"class_evaluating": config})

@@ -47,7 +47,7 @@ def evaluate_datasets(instance: dg.DagsterInstance, request: EvaluationRun) -> I
         },
     }
     definitions = register_definitions(evaluation_on(request.datasets), JOB)
-    with running(instance, keep_cluster=len(request.datasets) > 1) as runner:
+    with running(instance) as runner:
         for dataset in request.datasets:
             yield runner.run(JOB, resources, dataset, definitions=definitions)
 

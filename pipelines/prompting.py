@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from ops.fanout import Fanout
 from ops.promptable.request import DEFAULT_PROMPTABLE_PRESET
 from pipelines.evaluations import register_definitions
 from pipelines.rounds import BY_SHARD, ONCE, LearningRequest, run_jobs
@@ -33,12 +34,18 @@ class PromptingRequest(LearningRequest):
         return super().resource_config(shards) | {"labels": self.labels}
 
 
-def learn_prompts(instance: dg.DagsterInstance, shards: Sequence[str], request: PromptingRequest) -> Iterator[ShardRun]:
-    """Train a promptable model, then look for everything where that was asked for; the first failure ends it."""
+def learn_prompts(
+    instance: dg.DagsterInstance, shards: Sequence[str], request: PromptingRequest, pool: Fanout | None = None
+) -> Iterator[ShardRun]:
+    """Train a promptable model, then look for everything where that was asked for; the first failure ends it.
+
+    Args:
+        pool: see `running`.
+    """
     steps = [("train_promptable_plus" if request.plus else "train_promptable", ONCE)]
     if request.everything:
         steps.append(("segment_everything", BY_SHARD))
-    yield from run_jobs(instance, shards, {"prompting": request.resource_config(shards)}, steps)
+    yield from run_jobs(instance, shards, {"prompting": request.resource_config(shards)}, steps, pool)
 
 
 def evaluate_prompts(
@@ -48,6 +55,6 @@ def evaluate_prompts(
     from assets.prompt_evaluation import prompt_evaluation_on
 
     definitions = register_definitions(prompt_evaluation_on(datasets), EVALUATION_JOB)
-    with running(instance, keep_cluster=False) as runner:
+    with running(instance) as runner:
         for dataset in datasets:
             yield runner.run(EVALUATION_JOB, {"prompt_evaluating": config}, dataset, definitions=definitions)

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from ops.fanout import Fanout
 from ops.learning import DEFAULT_LEARNING_PRESET
 from pipelines.runner import ShardRun, running
 
@@ -48,28 +49,38 @@ class LearningRequest:
 
 
 def train_rounds(
-    instance: dg.DagsterInstance, shards: Sequence[str], request: LearningRequest, rounds: Sequence[int] = (1, 2)
+    instance: dg.DagsterInstance,
+    shards: Sequence[str],
+    request: LearningRequest,
+    rounds: Sequence[int] = (1, 2),
+    pool: Fanout | None = None,
 ) -> Iterator[ShardRun]:
     """Train and predict, round after round; the first failure ends it, for what follows would lack its input.
 
     Args:
         shards: to train on and to predict.
+        pool: see `running`.
     """
     steps = [step for number in rounds for step in _ROUNDS[number]]
-    yield from run_jobs(instance, shards, {"learning": request.resource_config(shards)}, steps)
+    yield from run_jobs(instance, shards, {"learning": request.resource_config(shards)}, steps, pool)
 
 
 def learn_plus(
-    instance: dg.DagsterInstance, shards: Sequence[str], request: LearningRequest, ablations: bool = False
+    instance: dg.DagsterInstance,
+    shards: Sequence[str],
+    request: LearningRequest,
+    ablations: bool = False,
+    pool: Fanout | None = None,
 ) -> Iterator[ShardRun]:
     """Merge human and unsupervised masks, train on them and predict; the first failure ends it.
 
     Args:
         shards: to train on and to predict; those of the source that `plus.source` names must be labelled.
         ablations: also what UnSAM+ is compared with.
+        pool: see `running`.
     """
     steps = [*_PLUS, *(_ABLATIONS if ablations else ())]
-    yield from run_jobs(instance, shards, {"learning": request.resource_config(shards)}, steps)
+    yield from run_jobs(instance, shards, {"learning": request.resource_config(shards)}, steps, pool)
 
 
 def run_jobs(
@@ -77,15 +88,20 @@ def run_jobs(
     shards: Sequence[str],
     resources: Mapping[str, Any],
     jobs: Sequence[tuple[str, bool]],
+    pool: Fanout | None = None,
 ) -> Iterator[ShardRun]:
     """Run jobs one after the other; the first failure ends it, for what follows would lack its input.
 
     Args:
         resources: configuration by name of the resource.
-        jobs: name, and whether it runs once for each of `shards`.
+        jobs: name, and whether it runs once for each of `shards`; those that run once train.
+        pool: see `running`.
     """
-    with running(instance, keep_cluster=any(by_shard for _, by_shard in jobs)) as runner:
+    workers = max((config.get("workers", 1) for config in resources.values()), default=1)
+    with running(instance, pool) as runner:
         for job, by_shard in jobs:
+            if not by_shard and (workers > 1 or runner.pool.holds_gpus):
+                runner.pool.release()  # a training wants the GPUs, and with several workers Ray's cores
             for shard in shards if by_shard else [None]:
                 done = runner.run(job, resources, shard)
                 yield done

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,10 +64,12 @@ class Runner:
 
     Attributes:
         tags: of every run; see `pipelines.killed_runs`.
+        pool: of the actors that all runs share: each takes many seconds to import what it works with.
     """
 
     instance: dg.DagsterInstance
     tags: Mapping[str, str]
+    pool: Fanout
 
     def run(
         self,
@@ -103,6 +105,7 @@ class Runner:
                     "resources": {name: {"config": dict(config)} for name, config in resources.items()},
                 },
                 tags=self.tags,
+                resources={"fanout": self.pool},
                 raise_on_error=False,
             )
         )
@@ -117,32 +120,35 @@ class Runner:
 
 
 @contextmanager
-def running(instance: dg.DagsterInstance, keep_cluster: bool) -> Iterator[Runner]:
+def running(instance: dg.DagsterInstance, pool: Fanout | None = None) -> Iterator[Runner]:
     """A runner, after the runs of killed processes were recorded as failed; an interrupted one of its own is too.
 
     Args:
-        keep_cluster: start Ray once for all runs.
+        pool: of actors, for a caller who has several runners; None takes one that is closed at the end.
     """
     logging.getLogger("dagster").setLevel(logging.ERROR)
     bury_killed_runs(instance)
     try:
-        with Fanout() as cluster, process_tag(instance) as tags:
-            if keep_cluster:
-                cluster.connect()
-            yield Runner(instance, tags)
+        with nullcontext(pool) if pool else Fanout() as shared, process_tag(instance) as tags:
+            yield Runner(instance, tags, shared)
     finally:
         bury_killed_runs(instance)
 
 
 def materialise(
-    instance: dg.DagsterInstance, shards: Sequence[str], request: LabelRequest, assets: Sequence[str] = ()
+    instance: dg.DagsterInstance,
+    shards: Sequence[str],
+    request: LabelRequest,
+    assets: Sequence[str] = (),
+    pool: Fanout | None = None,
 ) -> Iterator[ShardRun]:
     """Run the labelling job shard by shard; one that fails does not stop the others.
 
     Args:
         assets: names of assets; empty takes all of the job.
+        pool: see `running`.
     """
-    with running(instance, keep_cluster=len(shards) > 1) as runner:
+    with running(instance, pool) as runner:
         for shard in shards:
             yield runner.run(JOB, {"labelling": request.resource_config()}, shard, assets)
 

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 
+from ops.fanout import Fanout
 from pipelines.definitions import defs
 from stores.home import Home
+
+_shared: dict[str, Fanout] = {}
+
+
+@contextmanager
+def one_actor_for_all_runs() -> Iterator[Fanout]:
+    """Inside, runs share a pool of one real actor, as those of a command do; each run would start its own otherwise."""
+    with Fanout(actors=1) as pool:
+        pool.connect()
+        _shared["fanout"] = pool
+        try:
+            yield pool
+        finally:
+            _shared.clear()
+
+
+def shared_pool() -> Mapping[str, Fanout]:
+    """Resources to run a job with in this process."""
+    return _shared
 
 
 def run_job(
@@ -24,6 +45,7 @@ def run_job(
         instance=instance,
         partition_key=shard,
         raise_on_error=False,
+        resources=shared_pool(),
         run_config={
             "resources": {"home": {"config": {"url": home.location.url}}, **configured},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},

@@ -66,7 +66,7 @@ SEPL_PRESETS: Final[dict[SeplPreset, SeplSettings]] = {
         conflict="mask",
         class_share=0.1,
         prices=(0.4, 0.5, 0.6),
-        budgets=(100, 300, 1000),
+        budgets=(30, 100, 300),
         own_votes=3.0,
     ),
 }

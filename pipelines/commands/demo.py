@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops.fanout import Fanout
 from pipelines.commands.console import err, out, table
 from pipelines.commands.demo_classes import find_sample_classes, write_class_page
 from pipelines.commands.run import MASKS
@@ -51,20 +52,21 @@ def demo(output: Path, preset: str, train: bool) -> int:
     photos = output / "photos"
     write_sample_photos(photos)
     write_sample_annotations(photos)
-    with open_instance(home) as instance:
+    with open_instance(home) as instance, Fanout() as pool:
         shards = register_paths(home, instance, [str(photos)]).shards
-        if not _all_well(materialise(instance, shards, LabelRequest(preset=preset))):
+        if not _all_well(materialise(instance, shards, LabelRequest(preset=preset), pool=pool)):
             return 1
         if train:
             out.print("Four short trainings on these six photos, to show the way, not to make good models.")
             request = LearningRequest("demo")
-            if not _all_well(train_rounds(instance, shards, request)):
+            if not _all_well(train_rounds(instance, shards, request, pool=pool)):
                 return 1
-            if not _all_well(learn_plus(instance, shards, request)):
+            if not _all_well(learn_plus(instance, shards, request, pool=pool)):
                 return 1
-            if not _all_well(learn_prompts(instance, shards, PromptingRequest("demo", everything=True))):
+            clicks = PromptingRequest("demo", everything=True)
+            if not _all_well(learn_prompts(instance, shards, clicks, pool)):
                 return 1
-            if not _all_well(find_sample_classes(home, instance, shards)):
+            if not _all_well(find_sample_classes(home, instance, shards, pool)):
                 return 1
     layers = LAYERS if train else {"pseudo-masks": MASKS}
     labelled = list(_masks(home, shards, layers))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from ops.fanout import Fanout
 from pipelines.classes import ClassesRequest, find_classes
 from pipelines.commands.classes import give_tags
 from pipelines.commands.run import MASKS
@@ -14,12 +15,14 @@ from pipelines.runner import ShardRun
 from stores.home import Home
 
 
-def find_sample_classes(home: Home, instance: dg.DagsterInstance, shards: Sequence[str]) -> Iterator[ShardRun]:
+def find_sample_classes(
+    home: Home, instance: dg.DagsterInstance, shards: Sequence[str], pool: Fanout
+) -> Iterator[ShardRun]:
     """Give the sample photos their tags, and run classifier, activations and repair on them."""
     from ops.sepl.sample_tags import sample_tags
 
     give_tags(home, instance, sample_tags())
-    yield from find_classes(instance, shards, ClassesRequest("demo"), semantic=False)
+    yield from find_classes(instance, shards, ClassesRequest("demo"), semantic=False, pool=pool)
 
 
 def write_class_page(home: Home, shards: Sequence[str], folder: Path) -> Path:

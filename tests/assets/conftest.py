@@ -1,12 +1,11 @@
-"""One local Ray for all assets of a worker: each run would start its own otherwise."""
+"""One local Ray and one actor for all assets of a worker: each run would start its own otherwise."""
 
 import pytest
 
-from ops.fanout import Fanout
+from tests.dagster_runs import one_actor_for_all_runs
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cluster():
-    with Fanout() as pool:
-        pool.connect()
+    with one_actor_for_all_runs() as pool:
         yield pool

@@ -15,6 +15,7 @@ from ops.model_stages import MODEL_OF
 from pipelines.definitions import RESOURCES, defs
 from pipelines.jobs import evaluate
 from stores.home import Home
+from tests.dagster_runs import shared_pool
 from tests.ops.tiny_datasets import write_coco
 
 QUICK = {"pixel_tree": {"side": 120, "feature_side": 120, "max_masks": 40}}
@@ -35,7 +36,6 @@ def run(folder, dataset: str, limit: int = 0) -> dg.ExecuteInProcessResult:
         "home": {"url": str(folder / "home")},
         "labelling": {"preset": "small", "settings": QUICK},
         "evaluating": {"file": str(folder / "mine.yaml"), "limit": limit},
-        "fanout": {"actors": 1},
     }
     definitions = dg.Definitions(
         assets=[evaluation_on(["tiny", "lost"])],
@@ -48,6 +48,7 @@ def run(folder, dataset: str, limit: int = 0) -> dg.ExecuteInProcessResult:
             instance=instance,
             partition_key=dataset,
             raise_on_error=False,
+            resources=shared_pool(),
             run_config={
                 "resources": {name: {"config": config} for name, config in configured.items()},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},

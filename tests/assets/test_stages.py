@@ -16,6 +16,7 @@ from pipelines.registration import register_paths
 from stores.home import Home
 from stores.mask_store import MaskShardWriter, open_masks
 from stores.masks import MaskSet
+from tests.dagster_runs import shared_pool
 
 ASSETS = ("shard_manifest", "dino_features", "ncut_masks", "hierarchical_masks")
 QUICK = {"pixel_tree": {"side": 200, "feature_side": 200, "max_masks": 60}}
@@ -46,6 +47,7 @@ def run(home, instance, *assets: str, raise_on_error: bool = True, **labelling) 
         partition_key=shard,
         asset_selection=[dg.AssetKey(asset) for asset in assets] or None,
         raise_on_error=raise_on_error,
+        resources=shared_pool(),
         run_config={
             "resources": {"home": {"config": {"url": home.location.url}}, "labelling": {"config": config}},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},

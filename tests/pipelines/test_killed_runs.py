@@ -33,7 +33,7 @@ def test_an_interrupted_process_gives_its_place_back(instance):
     runs = []
 
     def interrupted():
-        with running(instance, keep_cluster=False) as runner:
+        with running(instance) as runner:
             runs.append(begin(instance, runner.tags))
             raise KeyboardInterrupt
 
@@ -47,7 +47,7 @@ def test_the_place_of_a_dead_process_is_free_and_that_of_a_living_one_is_not(ins
     dead = begin(instance, {TAG: "0123.lock"})
     assert bury_killed_runs(instance) == [dead]
     assert places_taken(instance) == 0
-    with running(instance, keep_cluster=False) as runner:
+    with running(instance) as runner:
         living = begin(instance, runner.tags)
         assert bury_killed_runs(instance) == []
         assert places_taken(instance) == 1

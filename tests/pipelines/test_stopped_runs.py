@@ -30,7 +30,7 @@ def test_a_step_that_is_told_to_stop_is_not_tried_again(tmp_path, told):
 
     toy = dg.Definitions(assets=[stopped], jobs=[dg.define_asset_job(JOB, [stopped])])
     with open_instance(Home(str(tmp_path / "home"))) as instance:
-        with pytest.raises(KeyboardInterrupt), running(instance, keep_cluster=False) as runner:
+        with pytest.raises(KeyboardInterrupt), running(instance) as runner:
             runner.run(JOB, {}, definitions=toy)
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
     assert tries == [1]
@@ -48,7 +48,7 @@ def test_a_step_that_fails_is_tried_again(tmp_path):
     toy = dg.Definitions(assets=[failing], jobs=[dg.define_asset_job(JOB, [failing])])
     with (
         open_instance(Home(str(tmp_path / "home"))) as instance,
-        running(instance, keep_cluster=False) as runner,
+        running(instance) as runner,
     ):
         assert "a fault" in runner.run(JOB, {}, definitions=toy).error
     assert tries == [1, 1]
