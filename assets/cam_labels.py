@@ -9,7 +9,6 @@ from assets.partitions import CLASSES, GPU_POOL, RETRY, SHARDS
 from ops.fanout import Fanout
 from ops.model_files import model_location
 from ops.sepl.class_settings import ClassRequest
-from ops.sepl.label_stages import cam_provenance, cam_shard
 from ops.sepl.tag_stage import open_tags
 from stores.home import Home
 from stores.label_map_store import open_labels
@@ -36,6 +35,8 @@ def cam_labels(
     image_classifier: str,
 ) -> dg.MaterializeResult[str]:
     """Class of each pixel of a shard's tagged photos, from class activation maps, a random walk and a CRF."""
+    from ops.sepl.label_stages import cam_provenance, cam_shard
+
     shard, settings = context.partition_key, classes.settings
     forced = classes.forced_by(context.run.run_id)
     with failing_at_once():

@@ -7,13 +7,10 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import SHARDS
+from ops.check_names import FEATURE_CHECKS, FLAT_CHECKS, TREE_CHECKS
 from ops.fanout import Fanout
-from ops.feature_stage import FEATURE_CHECKS, check_features, stored_statistics
 from ops.learning import Learning
 from ops.manifest_stage import MANIFEST_CHECKS, check_manifest
-from ops.mask_checks import FLAT_CHECKS, TREE_CHECKS, check_shard
-from ops.mask_stages import divide_bound, hierarchy_bound
-from ops.model_stages import merge_bound
 from ops.presets import Labelling
 from ops.promptable.request import Prompting
 from stores.home import Home
@@ -51,6 +48,8 @@ def dino_features_checks(
     dino_features: str,
 ) -> Iterator[dg.AssetCheckResult]:
     """Tokens of a few images are numbers, and not all the same."""
+    from ops.feature_stage import check_features, stored_statistics
+
     shard = context.partition_key
     versions = home.versions("features", "dino_features", shard)
     statistics = stored_statistics(versions, dino_features, source_of(home, shard), labelling.settings, fanout)
@@ -65,6 +64,8 @@ def ncut_masks_checks(
     ncut_masks: str,
 ) -> Iterator[dg.AssetCheckResult]:
     """Objects are sound, read back from the store."""
+    from ops.mask_stages import divide_bound
+
     masks = open_masks(home, "ncut_masks", context.partition_key, ncut_masks)
     yield from _gate_masks("ncut_masks", masks, FLAT_CHECKS, divide_bound(labelling.settings))
 
@@ -77,6 +78,8 @@ def hierarchical_masks_checks(
     hierarchical_masks: str,
 ) -> Iterator[dg.AssetCheckResult]:
     """Masks and their trees are sound, read back from the store."""
+    from ops.mask_stages import hierarchy_bound
+
     masks = open_masks(home, "hierarchical_masks", context.partition_key, hierarchical_masks)
     yield from _gate_masks("hierarchical_masks", masks, TREE_CHECKS, hierarchy_bound(labelling.settings))
 
@@ -100,6 +103,8 @@ def round2_labels_checks(
     round2_labels: str,
 ) -> Iterator[dg.AssetCheckResult]:
     """Labels of the second round are sound, read back from the store."""
+    from ops.model_stages import merge_bound
+
     masks = open_masks(home, "round2_labels", context.partition_key, round2_labels)
     yield from _gate_masks("round2_labels", masks, TREE_CHECKS, merge_bound(home, masks, context.partition_key))
 
@@ -130,6 +135,8 @@ def plus_labels_checks(
     context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home], plus_labels: str
 ) -> Iterator[dg.AssetCheckResult]:
     """Labels of UnSAM+ are sound, read back from the store."""
+    from ops.model_stages import merge_bound
+
     masks = open_masks(home, "plus_labels", context.partition_key, plus_labels)
     yield from _gate_masks("plus_labels", masks, TREE_CHECKS, merge_bound(home, masks, context.partition_key))
 
@@ -161,6 +168,8 @@ def auto_masks_checks(
 def _gate_masks(
     asset: str, masks: MaskShardReader, names: Iterable[str], most_masks: int
 ) -> Iterator[dg.AssetCheckResult]:
+    from ops.mask_checks import check_shard
+
     yield from gate(asset, masks.versions, masks.version, check_shard(masks, names, most_masks))
 
 

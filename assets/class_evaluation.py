@@ -2,25 +2,25 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.class_evaluation_metadata import of_class_evaluation
 from assets.failures import failing_at_once
 from assets.partitions import CLASS_EVALUATION
 from ops.confusion import MismatchedLabels
 from ops.evaluation_history import HistoryEntry, SourceEntry, history, remember
 from ops.sample_photos import credit_of
-from ops.sepl.evaluation import ClassEvaluation, evaluate_shards, open_truth
 from ops.sepl.evaluation_request import ClassEvaluationRequest
-from ops.sepl.page import write_page
-from ops.sepl.panels import Panels
 from ops.sepl.tag_stage import open_tags
 from ops.settings import LimitSettings
 from stores.home import Home
 from stores.location import Location
 from stores.manifests import registered
 from stores.versions import version_of
+
+if TYPE_CHECKING:
+    from ops.sepl.evaluation import ClassEvaluation
 
 CODE_VERSION = "1"
 
@@ -37,6 +37,11 @@ def class_evaluation(
     class_evaluating: dg.ResourceParam[ClassEvaluationRequest],
 ) -> dg.MaterializeResult:
     """Mean IoU of activations, refined labels, each SEPL preset with each source of masks, and the network."""
+    from assets.class_evaluation_metadata import of_class_evaluation
+    from ops.sepl.evaluation import evaluate_shards, open_truth
+    from ops.sepl.page import write_page
+    from ops.sepl.panels import Panels
+
     request = class_evaluating
     with failing_at_once():
         if not request.truth:
@@ -57,7 +62,7 @@ def class_evaluation(
     )
 
 
-def _entry(result: ClassEvaluation, truth: str, run: str) -> HistoryEntry:
+def _entry(result: "ClassEvaluation", truth: str, run: str) -> HistoryEntry:
     """Evaluations on other true labels have another history."""
     sources = {
         stage: SourceEntry(numbers={"mIoU": value}, made_by=stage, versions=result.versions[stage])

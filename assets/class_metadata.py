@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 import numpy as np
 
 from assets.metadata import Metadata, picture
 from ops.pictures import as_markdown
-from ops.sepl.classifier_stage import ClassifierReport
-from ops.sepl.label_stages import SEPL_COUNTS
 from ops.sepl.pictures import label_sheet
-from ops.sepl.semantic_stage import SemanticReport
 from ops.sepl.tag_stage import TagCounts
 from ops.settings import LimitSettings
 from ops.stages import Provenance
-from ops.training_log import Entry
-from ops.training_pictures import loss_curve, summary
 from stores.label_map_store import LabelShardReader
 from stores.shards import ShardSource
 from stores.tags import MatchedTags
+
+if TYPE_CHECKING:
+    from ops.sepl.classifier_stage import ClassifierReport
+    from ops.sepl.semantic_stage import SemanticReport
+    from ops.training_log import Entry
 
 
 def of_tags(counts: TagCounts, classes: tuple[str, ...]) -> Metadata:
@@ -73,6 +75,8 @@ def of_cams(reader: LabelShardReader, tags: MatchedTags, source: ShardSource, li
 
 def of_sepl(reader: LabelShardReader, cams: LabelShardReader, source: ShardSource, limits: LimitSettings) -> Metadata:
     """Pictures before and after, and how many masks were used."""
+    from ops.sepl.label_stages import SEPL_COUNTS
+
     counts = {name: reader.counts(name) for name in SEPL_COUNTS}
     return {
         **picture(label_sheet(source, [cams, reader], cams, limits), "photos, activations, pseudo-labels, repaired"),
@@ -98,4 +102,6 @@ def _labelled_share(reader: LabelShardReader) -> float:
 def _of_history(history: list[Entry]) -> Metadata:
     if not history:
         return {}
+    from ops.training_pictures import loss_curve, summary
+
     return {**summary(history), "loss_curve": dg.MetadataValue.md(as_markdown(loss_curve(history), "loss"))}

@@ -7,7 +7,6 @@ from assets.code_versions import DINO_FEATURES as CODE_VERSION
 from assets.partitions import GPU_POOL, GROUP, RETRY, SHARDS
 from models.weights import WeightsUnavailable
 from ops.fanout import Fanout
-from ops.feature_stage import feature_shard, pooled_weight_hash
 from ops.label_provenance import feature_provenance
 from ops.presets import Labelling
 from stores.home import Home
@@ -30,6 +29,8 @@ def dino_features(
     shard_manifest: str,
 ) -> dg.MaterializeResult[str]:
     """Self-supervised tokens of a shard; with `features.keep: none` only what identifies them, and a sample."""
+    from ops.feature_stage import feature_shard, pooled_weight_hash
+
     shard, settings = context.partition_key, labelling.settings
     source, keys = source_of(home, shard), open_manifest(home, shard, shard_manifest).keys
     forced = labelling.forced_by(context.run.run_id)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -21,13 +22,15 @@ from assets.partitions import EVALUATION, GPU_POOL, RETRY
 from ops.datasets import load_datasets, pick
 from ops.evaluation_history import HistoryEntry, SourceEntry, history, remember
 from ops.evaluation_request import EvaluationRequest
-from ops.evaluation_stage import Contestants, Evaluation, evaluate_dataset
 from ops.fanout import Fanout
 from ops.ground_truth import DatasetError
 from ops.learning import Learning
 from ops.presets import Labelling
 from stores.home import Home
 from stores.versions import version_of
+
+if TYPE_CHECKING:
+    from ops.evaluation_stage import Evaluation
 
 CODE_VERSION = "1"
 AFTER_TRAINING = (
@@ -72,6 +75,8 @@ def evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
         fanout: dg.ResourceParam[Fanout],
     ) -> dg.MaterializeResult:
         """Average recall of the pseudo-labels and of each model, measured on the human masks of a dataset."""
+        from ops.evaluation_stage import Contestants, evaluate_dataset
+
         forced = labelling.forced_by(context.run.run_id)
         prediction = None if evaluating.as_trained else learning.settings
         contestants = Contestants(labelling.settings, prediction, CODE_VERSIONS, evaluating.sources, forced)
@@ -90,7 +95,7 @@ def evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
     return evaluation
 
 
-def _entry(result: Evaluation, dataset: str, run: str) -> HistoryEntry:
+def _entry(result: "Evaluation", dataset: str, run: str) -> HistoryEntry:
     sources = {
         name: SourceEntry(numbers=source.scores.numbers(), made_by=source.made_by, versions=source.versions)
         for name, source in result.sources.items()

@@ -1,19 +1,21 @@
 """What the UI shows of an evaluation: the table, what was published, and numbers that it plots over runs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from ops.evaluation_history import HistoryEntry, SourceEntry
-from ops.evaluation_stage import Evaluation
 from ops.evaluation_table import FROM_THE_PAPER, comparison_table, paper_rows, percent
+
+if TYPE_CHECKING:
+    from ops.evaluation_stage import Evaluation
 
 _SHOWN = 20
 _OF_HISTORY = ("AR@100", "AR@1000")
 
 
-def of_evaluation(result: Evaluation, paper: Mapping[str, float], past: Sequence[HistoryEntry]) -> dict[str, Any]:
+def of_evaluation(result: "Evaluation", paper: Mapping[str, float], past: Sequence[HistoryEntry]) -> dict[str, Any]:
     """One number an entry, as `round1_AR@100`, in [0, 1], where there was something to find; tables for the eye."""
     scores = {name: source.scores.numbers() for name, source in result.sources.items()}
     plotted = {

@@ -6,7 +6,6 @@ from assets.class_metadata import of_classifier, of_tags
 from assets.failures import failing_at_once
 from assets.partitions import CLASSES, GPU_POOL
 from ops.sepl.class_settings import ClassRequest
-from ops.sepl.classifier_stage import classifier_provenance, train_classifier
 from ops.sepl.tag_stage import counts_of, open_tags, tags_of_shards
 from stores.home import Home
 from stores.manifests import registered
@@ -22,6 +21,8 @@ def image_classifier(
     image_tags: str,
 ) -> dg.MaterializeResult[str]:
     """Multi-label classifier trained on the tagged photos of the chosen shards; mAP on those that are held out."""
+    from ops.sepl.classifier_stage import classifier_provenance, train_classifier
+
     with failing_at_once():
         tags, shards = open_tags(home, image_tags), classes.shards or tuple(registered(home))
         matched = tags_of_shards(home, tags, shards)

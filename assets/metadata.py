@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
-from torch import nn
 
 from ops.label_shards import ShardLabels
 from ops.learning import LearningSettings
 from ops.model_files import load_model, model_location
 from ops.pictures import as_markdown
-from ops.plus_stage import PlusInputs
 from ops.stages import Provenance, StageReport
-from ops.training_pictures import loss_curve, sample_sheet, summary
-from ops.training_stage import TrainingReport
 from stores.home import Home
 from stores.manifests import Manifest
 from stores.mask_store import MaskShardReader
 from stores.masks import SOURCES
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ops.plus_stage import PlusInputs
+    from ops.training_stage import TrainingReport
 
 Metadata = dict[str, Any]
 
@@ -86,6 +88,8 @@ def of_union(inputs: PlusInputs, labels: MaskShardReader) -> Metadata:
 
 def of_training(home: Home, report: TrainingReport, provenance: Provenance, settings: LearningSettings) -> Metadata:
     """What `of_trained` has, and what the model finds on a few of its photos."""
+    from ops.training_pictures import sample_sheet
+
     labels = provenance["labels"]
     model = load_model(model_location(home, provenance["asset"], report.version))
     source = ShardLabels(home, labels["asset"], labels["versions"], settings.limits)
@@ -95,6 +99,8 @@ def of_training(home: Home, report: TrainingReport, provenance: Provenance, sett
 
 def of_trained(report: TrainingReport, provenance: Provenance, model: nn.Module) -> Metadata:
     """Loss, speed, the exact labels, and the loss curve of a model of any kind."""
+    from ops.training_pictures import loss_curve, summary
+
     labels = provenance["labels"]
     return {
         "version": report.version,

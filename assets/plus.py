@@ -7,9 +7,8 @@ from assets.failures import failing_at_once
 from assets.rounds import trained_model
 from ops.fanout import Fanout
 from ops.label_shards import current_labels
-from ops.learning import Learning
+from ops.learning import UNSUPERVISED, Learning
 from ops.plus_pictures import origin_sheet
-from ops.plus_stage import UNSUPERVISED, PlusInputs, plus_provenance, plus_shard, starting_model
 from stores.home import Home
 from stores.manifests import open_manifest, source_of
 from stores.mask_store import open_masks
@@ -21,6 +20,8 @@ def plus_model(
     context: dg.AssetExecutionContext, home: Home, learning: Learning, asset: str, code_version: str, labels: str
 ) -> dg.MaterializeResult[str]:
     """A model of labels with human and other masks, from what `plus.initial` says."""
+    from ops.plus_stage import starting_model
+
     with failing_at_once():
         initial = starting_model(home, learning.settings.plus.initial)
     return trained_model(context, home, learning, asset, code_version, labels, initial)
@@ -38,6 +39,8 @@ def united_labels(
     tau: float | None,
 ) -> dg.MaterializeResult[str]:
     """Human masks (the version `human` of `sa1b_masks`) and those of `plus.source`, merged by the rule of UnSAM+."""
+    from ops.plus_stage import PlusInputs, plus_provenance, plus_shard
+
     shard, settings = context.partition_key, learning.settings
     unsupervised_asset = UNSUPERVISED[settings.plus.source]
     with failing_at_once():

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -10,11 +11,11 @@ from assets.partitions import GPU_POOL, PROMPT_EVALUATION, RETRY
 from ops.datasets import load_datasets, pick
 from ops.evaluation_history import HistoryEntry, SourceEntry, history, remember
 from ops.prompt_evaluation.request import PromptEvaluationRequest
-from ops.prompt_evaluation.rounds import rounds_table
-from ops.prompt_evaluation.stage import PromptEvaluation, evaluate_prompts
-from ops.prompt_evaluation.table import comparison_table
 from stores.home import Home
 from stores.versions import version_of
+
+if TYPE_CHECKING:
+    from ops.prompt_evaluation.stage import PromptEvaluation
 
 CODE_VERSION = "3"
 HISTORY = "prompts"
@@ -38,6 +39,10 @@ def prompt_evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
         prompt_evaluating: dg.ResourceParam[PromptEvaluationRequest],
     ) -> dg.MaterializeResult:
         """Single clicks, several clicks, boxes and, where several people drew, edges: every promptable model."""
+        from ops.prompt_evaluation.rounds import rounds_table
+        from ops.prompt_evaluation.stage import evaluate_prompts
+        from ops.prompt_evaluation.table import comparison_table
+
         request = prompt_evaluating
         with failing_at_once():
             (dataset,) = pick(load_datasets(request.file), [context.partition_key])
@@ -67,7 +72,7 @@ def prompt_evaluation_on(datasets: Sequence[str]) -> dg.AssetsDefinition:
     return prompt_evaluation
 
 
-def _entry(result: PromptEvaluation, dataset: str, run: str) -> HistoryEntry:
+def _entry(result: "PromptEvaluation", dataset: str, run: str) -> HistoryEntry:
     sources = {
         name: SourceEntry(numbers=numbers, made_by=result.versions.get(name, name), versions={})
         for name, numbers in result.numbers.items()

@@ -8,13 +8,11 @@ from assets.hierarchical_masks import hierarchical_masks
 from assets.partitions import GPU_POOL, PROMPTABLE, RETRY, SHARDS
 from assets.plus_labels import plus_labels
 from assets.promptable_metadata import of_promptable
-from ops.automatic.stage import auto_provenance, auto_shard
 from ops.fanout import Fanout
 from ops.label_shards import label_versions
 from ops.mask_stages import hierarchy_sheet
 from ops.model_files import model_location
 from ops.promptable.request import Prompting
-from ops.promptable.stage import promptable_provenance, train_promptable
 from stores.home import Home
 from stores.manifests import open_manifest, registered, source_of
 from stores.mask_store import open_masks
@@ -55,6 +53,8 @@ def auto_masks(
     promptable_model: str,
 ) -> dg.MaterializeResult[str]:
     """Masks of a shard by a grid of clicks: what the promptable model is sure of, each image's as one tree."""
+    from ops.automatic.stage import auto_provenance, auto_shard
+
     shard, settings = context.partition_key, prompting.settings
     source, keys = source_of(home, shard), open_manifest(home, shard, shard_manifest).keys
     forced = prompting.forced_by(context.run.run_id)
@@ -75,6 +75,8 @@ def auto_masks(
 def _trained(
     context: dg.AssetExecutionContext, home: Home, prompting: Prompting, asset: str, labels: str
 ) -> dg.MaterializeResult[str]:
+    from ops.promptable.stage import promptable_provenance, train_promptable
+
     with failing_at_once():
         versions = label_versions(home, labels, prompting.shards or registered(home))
         forced = prompting.forced_by(context.run.run_id)

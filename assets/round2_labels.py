@@ -7,7 +7,6 @@ from assets.partitions import RETRY, ROUNDS, SHARDS
 from ops.fanout import Fanout
 from ops.learning import Learning
 from ops.mask_stages import hierarchy_sheet
-from ops.model_stages import merge_shard, round2_provenance
 from stores.home import Home
 from stores.manifests import source_of
 from stores.mask_store import open_masks
@@ -25,6 +24,8 @@ def round2_labels(
     round1_masks: str,
 ) -> dg.MaterializeResult[str]:
     """What the model is surer of than 0.7, and the old masks whose IoU with all of that is at most 0.5."""
+    from ops.model_stages import merge_shard, round2_provenance
+
     shard, settings = context.partition_key, learning.settings
     old = open_masks(home, "hierarchical_masks", shard, hierarchical_masks)
     found = open_masks(home, "round1_masks", shard, round1_masks)

@@ -11,8 +11,6 @@ from ops.label_shards import label_versions
 from ops.learning import Learning
 from ops.mask_stages import hierarchy_sheet
 from ops.model_files import model_location
-from ops.model_stages import MODEL_OF, predict_shard, prediction_provenance
-from ops.training_stage import train_stage, training_provenance
 from stores.home import Home
 from stores.manifests import open_manifest, registered, source_of
 from stores.mask_store import open_masks
@@ -28,6 +26,8 @@ def trained_model(
     initial: Mapping[str, str] | None = None,
 ) -> dg.MaterializeResult[str]:
     """A model trained on the asset `labels`, from the model `initial` (version by asset) or from the backbone."""
+    from ops.training_stage import train_stage, training_provenance
+
     with failing_at_once():
         versions = label_versions(home, labels, learning.shards or registered(home))
         forced = learning.forced_by(context.run.run_id)
@@ -51,6 +51,8 @@ def predicted_masks(
     model: str,
 ) -> dg.MaterializeResult[str]:
     """What the version `model` of the asset's own model finds in the shard of the run."""
+    from ops.model_stages import MODEL_OF, predict_shard, prediction_provenance
+
     shard, settings = context.partition_key, learning.settings
     source, keys = source_of(home, shard), open_manifest(home, shard, manifest).keys
     forced = learning.forced_by(context.run.run_id)

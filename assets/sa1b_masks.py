@@ -5,7 +5,6 @@ import dagster as dg
 from assets import metadata
 from assets.partitions import PLUS, RETRY, SHARDS
 from ops.fanout import Fanout
-from ops.human_masks import annotated_images, human_provenance, human_shard
 from ops.learning import Learning
 from ops.mask_stages import hierarchy_sheet
 from ops.presets import Labelling
@@ -26,6 +25,8 @@ def sa1b_masks(
     shard_manifest: str,
 ) -> dg.MaterializeResult[str]:
     """Human masks where an image has a JSON and is among the chosen share; a broken JSON is quarantined."""
+    from ops.human_masks import annotated_images, human_provenance, human_shard
+
     shard, fraction = context.partition_key, learning.settings.plus.fraction
     source, manifest = source_of(home, shard), open_manifest(home, shard, shard_manifest)
     images = annotated_images(source, manifest.keys, fraction)

@@ -9,7 +9,6 @@ from assets.partitions import CLASSES, GPU_POOL, RETRY, SHARDS
 from ops.fanout import Fanout
 from ops.model_files import model_location
 from ops.sepl.class_settings import ClassRequest
-from ops.sepl.label_stages import predict_labels, prediction_provenance
 from stores.home import Home
 from stores.label_map_store import open_labels
 from stores.manifests import open_manifest, source_of
@@ -34,6 +33,8 @@ def semantic_labels(
     semantic_model: str,
 ) -> dg.MaterializeResult[str]:
     """Class of each pixel of a shard's photos by the trained segmentation network; needs no tags."""
+    from ops.sepl.label_stages import predict_labels, prediction_provenance
+
     shard, settings = context.partition_key, classes.settings
     source, keys = source_of(home, shard), open_manifest(home, shard, shard_manifest).keys
     forced = classes.forced_by(context.run.run_id)

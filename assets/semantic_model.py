@@ -8,7 +8,6 @@ from assets.partitions import CLASSES, GPU_POOL
 from assets.sepl_labels import sepl_labels
 from ops.label_shards import label_versions
 from ops.sepl.class_settings import ClassRequest
-from ops.sepl.semantic_stage import LABELS, semantic_provenance, train_semantic
 from stores.home import Home
 from stores.manifests import registered
 
@@ -23,6 +22,8 @@ def semantic_model(
     image_tags: str,
 ) -> dg.MaterializeResult[str]:
     """Semantic segmentation trained on label maps that nobody drew; names the exact shard versions."""
+    from ops.sepl.semantic_stage import LABELS, semantic_provenance, train_semantic
+
     with failing_at_once():
         versions = label_versions(home, LABELS, classes.shards or registered(home))
         forced = classes.forced_by(context.run.run_id)

@@ -8,7 +8,6 @@ from assets.failures import failing_at_once
 from assets.partitions import CLASSES, RETRY, SHARDS
 from ops.fanout import Fanout
 from ops.sepl.class_settings import ClassRequest
-from ops.sepl.label_stages import sepl_provenance, sepl_shard
 from ops.sepl.tag_stage import open_tags
 from stores.home import Home
 from stores.label_map_store import open_labels
@@ -33,6 +32,8 @@ def sepl_labels(
     cam_labels: str,
 ) -> dg.MaterializeResult[str]:
     """Class of each pixel after SEPL: masks are given to classes, and those that fit replace what was activated."""
+    from ops.sepl.label_stages import sepl_provenance, sepl_shard
+
     shard, settings = context.partition_key, classes.settings
     forced = classes.forced_by(context.run.run_id)
     cams = open_labels(home, "cam_labels", shard, cam_labels)

@@ -1,4 +1,7 @@
-"""Where a backbone's weights come from: a file, a URL, a hub or an installed package; nothing is ever unpickled."""
+"""Where a backbone's weights come from: a file, a URL, a hub or an installed package; nothing is ever unpickled.
+
+Light to import: only what reads weights waits the seconds that importing `torch` takes.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+
+if TYPE_CHECKING:
+    import torch
 
 OFFLINE_BACKBONE = "augnet_resnet50"
 _WRAPPERS = ("state_dict", "teacher", "student", "model")
@@ -55,6 +59,8 @@ def packaged_weights(package: str, name: str) -> Path:
 
 def state_hash(state: Mapping[str, torch.Tensor]) -> str:
     """SHA-256 (first 16 hex digits) over names, dtypes, shapes and bytes of a state dict; names its provenance."""
+    import torch
+
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
@@ -81,12 +87,17 @@ def from_hub(fetch: Callable[[], Fetched], name: str) -> Fetched:
 
 def _download(url: str) -> object:
     def fetch() -> dict[str, torch.Tensor]:
+        import torch
+
         return torch.hub.load_state_dict_from_url(url, map_location="cpu", progress=False, weights_only=True)
 
     return from_hub(fetch, url)
 
 
 def _load_tensors(path: Path) -> object:
+    import torch
+    from safetensors.torch import load_file
+
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -96,6 +107,8 @@ def _load_tensors(path: Path) -> object:
 
 
 def _unwrap(state: object, source: str) -> dict[str, torch.Tensor]:
+    import torch
+
     while isinstance(state, Mapping):
         inner = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), Mapping)), None)
         if inner is None:

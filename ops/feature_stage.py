@@ -24,7 +24,6 @@ from stores.location import Location
 from stores.shards import ShardSource
 from stores.versions import Versions, version_of
 
-FEATURE_CHECKS = ("finite", "varied")
 _STATISTICS, _SHEET = "statistics.json", "sheet.jpg"
 _SHOWN = 4
 _TILE = 224

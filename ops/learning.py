@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,10 @@ class SecondRoundSettings(Section):
     seed: int = Field(
         1, description="as `training.seed`; with round 1's, a second head would begin where the first did"
     )
+
+
+# The mask asset that each value of `plus.source` names.
+UNSUPERVISED: Final = {"pseudo": "hierarchical_masks", "round1": "round1_masks", "round2": "round2_labels"}
 
 
 class PlusSettings(Section):

@@ -10,15 +10,12 @@ from ops.mask_tree import check_tree
 from stores.mask_store import MaskShardReader, check_masks
 from stores.masks import MaskSet
 
-FLAT_CHECKS = ("non_empty", "inside_frame", "no_duplicates", "count_within_bounds")
-TREE_CHECKS = (*FLAT_CHECKS, "tree_consistent")
-
 
 def check_shard(reader: MaskShardReader, names: Iterable[str], most_masks: int) -> dict[str, list[str]]:
     """Problems by check, a sentence each with the image's key; empty lists where all is well.
 
     Args:
-        names: of `TREE_CHECKS`.
+        names: of `ops.check_names.TREE_CHECKS`.
         most_masks: an image may have that many. An image without any is fine: there may be nothing in it.
     """
     problems: dict[str, list[str]] = {name: [] for name in names}

@@ -1,6 +1,6 @@
 """Where a published model lies, and how it gets into memory from a local path or a URL.
 
-Light to import: only what loads a model waits the seconds that importing `transformers` takes.
+Light to import: only what loads a model waits the seconds that importing `torch` and `transformers` takes.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from stores.home import Home
 from stores.location import Location
 
 if TYPE_CHECKING:
+    import torch
+
     from models.grouping import GroupingModel
     from models.whole_image import WholeImageModel
 

@@ -16,7 +16,6 @@ from stores.masks import MaskSet
 from stores.versions import version_of
 
 _STARTING = {"round1": "round1_model", "unsam": "unsam_model"}
-UNSUPERVISED = {"pseudo": "hierarchical_masks", "round1": "round1_masks", "round2": "round2_labels"}
 
 
 def starting_model(home: Home, initial: str) -> dict[str, str] | None:
