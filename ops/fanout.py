@@ -115,13 +115,13 @@ class Fanout:
             raise
 
     @property
-    def holds_gpus(self) -> bool:
-        """Whether its actors, working or idle, keep a share of a GPU from others."""
+    def in_the_way(self) -> bool:
+        """Whether its actors, working or idle, hold what others may want: GPUs, or cores of a cluster that stands."""
         if not self._seats:
             return False
         import ray
 
-        return self._gpu_share(ray.cluster_resources().get("GPU", 0)) > 0
+        return bool(self.address) or self._gpu_share(ray.cluster_resources().get("GPU", 0)) > 0
 
     def release(self) -> None:
         """Stop the actors, so that others may have their cores and GPUs; the next `map` starts new ones."""

@@ -94,14 +94,15 @@ def run_jobs(
 
     Args:
         resources: configuration by name of the resource.
-        jobs: name, and whether it runs once for each of `shards`; those that run once train.
+        jobs: name, and whether it runs once for each of `shards`; those that run once train, and idle actors leave
+            GPUs, a cluster of others and, to several workers, Ray's cores to them.
         pool: see `running`.
     """
     workers = max((config.get("workers", 1) for config in resources.values()), default=1)
     with running(instance, pool) as runner:
         for job, by_shard in jobs:
-            if not by_shard and (workers > 1 or runner.pool.holds_gpus):
-                runner.pool.release()  # a training wants the GPUs, and with several workers Ray's cores
+            if not by_shard and (workers > 1 or runner.pool.in_the_way):
+                runner.pool.release()
             for shard in shards if by_shard else [None]:
                 done = runner.run(job, resources, shard)
                 yield done

@@ -81,7 +81,7 @@ def test_every_item_once_and_in_order(fanout, tmp_path, window):
 
 
 def test_unordered_results_do_not_wait_for_a_slow_first_item(fanout):
-    outcomes = fanout.map(lambda: lambda item: time.sleep(1.0 if item == 0 else 0), range(8), ordered=False, window=8)
+    outcomes = fanout.map(lambda: lambda item: time.sleep(3.0 if item == 0 else 0), range(8), ordered=False, window=8)
     items = [outcome.item for outcome in outcomes]
     assert items.index(0) >= 6, "only the item queued behind it on the same actor may come later"
     assert sorted(items) == list(range(8))
@@ -153,6 +153,11 @@ def test_progress_counts_up_to_the_last_item(fanout):
     assert seen[-1] == 12
 
 
+def test_idle_actors_of_a_cluster_of_its_own_are_in_nobodys_way(fanout):
+    list(fanout.map(lambda: lambda item: item, range(2)))
+    assert not fanout.in_the_way
+
+
 def test_nothing_to_do(fanout):
     assert list(fanout.map(refuses_to_start, [])) == []
 
@@ -175,13 +180,17 @@ with Fanout(gpus_per_actor=0.5) as fanout:
     assert not actors & {outcome.value[2] for outcome in outcomes}, "finish ran in an actor"
     refused = list(fanout.map(pids, [1], finish=lambda value: int("x"), refusable=(ValueError,)))
     assert "invalid literal" in refused[0].reason
+    assert fanout.in_the_way, "its actors hold shares of the GPU"
+    fanout.release()
+    assert not fanout.in_the_way
 assert ray.is_initialized(), "a cluster that somebody else started was stopped"
 """
 
 ATTACHED = """
 from ops.fanout import Fanout
 with Fanout(actors=1, cpus_per_actor=1) as fanout:
-    print([outcome.value for outcome in fanout.map(lambda: lambda item: item + 1, range(3))])
+    before = fanout.in_the_way
+    print([outcome.value for outcome in fanout.map(lambda: lambda item: item + 1, range(3))], before, fanout.in_the_way)
 """
 
 
@@ -191,6 +200,7 @@ def python(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.heavy
 def test_on_gpus_the_finish_runs_beside_the_actors():
     result = python(ON_GPUS)
     assert result.returncode == 0, result.stderr
@@ -202,7 +212,7 @@ def test_a_standing_cluster_is_attached_to_and_left_running(fanout):
     list(fanout.map(lambda: lambda item: item, range(2)))
     fanout.release()
     result = python(ATTACHED, RAY_ADDRESS=ray.get_runtime_context().gcs_address, **LOOPBACK)
-    assert result.stdout.strip() == "[1, 2, 3]", result.stderr
+    assert result.stdout.strip() == "[1, 2, 3] False True", result.stderr
     assert [outcome.value for outcome in fanout.map(lambda: lambda item: item, range(2))] == [0, 1]
 
 
