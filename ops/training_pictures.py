@@ -21,6 +21,7 @@ _MARGIN = 44
 _TICKS = 5
 _TILE = 256
 _SHOWN = 3
+_VIEWS = 2  # each head of a model with two looks once
 _INK, _GRID, _RAW, _SMOOTH = (60, 60, 60), (225, 225, 225), (170, 195, 230), (30, 80, 160)
 
 
@@ -57,12 +58,19 @@ def loss_curve(history: Sequence[Entry], size: tuple[int, int] = (720, 300)) -> 
 
 def sample_sheet(model: MaskModel, labels: ShardLabels, settings: PredictionSettings) -> np.ndarray:
     """A few photos, each beside the labels it was trained on and what the model finds, (H, W, 3) uint8."""
+    quick = _at_a_glance(settings)
     pictures = []
     for index in np.unique(np.linspace(0, len(labels) - 1, min(_SHOWN, len(labels))).astype(int)):
         image, masks = labels[int(index)]
-        found = predicted_tree(model, image, settings)
+        found = predicted_tree(model, image, quick)
         pictures += [resized(image, _TILE), overlay(image, masks, _TILE), overlay(image, found, _TILE)]
     return contact_sheet(pictures, columns=3, tile=_TILE)
+
+
+def _at_a_glance(settings: PredictionSettings) -> PredictionSettings:
+    """Fewer views of a photo than its masks come from: enough for a small picture, at half the time."""
+    grouping = settings.grouping.model_copy(update={"views": settings.grouping.views[:_VIEWS]})
+    return settings.model_copy(update={"grouping": grouping})
 
 
 def summary(history: Sequence[Entry]) -> Mapping[str, float]:
