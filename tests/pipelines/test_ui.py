@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from assets.partitions import GROUP
 from pipelines.instance import open_instance
 from stores.home import Home
 from stores.manifests import registered
@@ -65,6 +66,15 @@ def wait_for_masks(home: Home, shard: str, page: Page, url: str) -> None:
     raise TimeoutError(f"no masks: {page.inner_text('body')}")
 
 
+def statuses(home: Home, patience: float) -> list[dg.DagsterRunStatus]:
+    """Of all runs, once they are finished: checks come after the masks. `patience` in seconds."""
+    deadline = time.monotonic() + patience
+    with open_instance(home) as instance:
+        while not all(run.is_finished for run in instance.get_runs()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return [run.status for run in instance.get_runs()]
+
+
 @pytest.mark.heavy
 def test_a_shard_is_materialised_with_clicks(unsam, start_unsam, photos, page, tmp_path):
     assert unsam("add", photos).exit_code == 0
@@ -75,7 +85,7 @@ def test_a_shard_is_materialised_with_clicks(unsam, start_unsam, photos, page, t
     url = f"http://127.0.0.1:{port}"
     wait_until_up(url, server)
 
-    page.goto(f"{url}/asset-groups/")
+    page.goto(f"{url}/locations/__repository__@unsam/asset-groups/{GROUP}")
     page.get_by_role("button", name="Materialize all").first.click()
     page.get_by_text("All", exact=True).click()
     launch = page.get_by_role("button", name="Launch").last
@@ -92,8 +102,7 @@ def test_a_shard_is_materialised_with_clicks(unsam, start_unsam, photos, page, t
     expect(picture).to_be_visible()
     assert picture.evaluate("image => image.naturalWidth") > 200
 
-    with open_instance(home) as instance:
-        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.SUCCESS]
+    assert statuses(home, 60) == [dg.DagsterRunStatus.SUCCESS]
 
     server.send_signal(signal.SIGTERM)
     assert server.wait(60) == 0
