@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 
-.PHONY: install demo test test-all chaos lint lock ui clean
+.PHONY: install demo test test-slow test-all chaos lint lock ui clean
 
 install: $(STAMP)
 
@@ -37,6 +37,9 @@ lint: install
 	$(VENV)/bin/mypy
 
 test: lint
+	$(PYTEST) -m "not slow and not heavy"
+
+test-slow: lint
 	$(PYTEST) -m "not heavy"
 
 test-all: lint

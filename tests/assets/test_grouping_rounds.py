@@ -131,7 +131,7 @@ def test_a_model_of_the_other_kind_cannot_be_gone_on_from(rounds, home, instance
     assert home.versions_of("unsam_model").current() == before
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_a_second_round_may_go_on_with_the_head_of_the_first(rounds, home, instance, shard):
     before = home.versions_of("unsam_model").current()
     settings = GROUPING | {"second_round": {"steps": 2, "beside": False, "learning_rate": 1e-3}}
@@ -158,7 +158,7 @@ def test_without_any_human_mask_nothing_trains_on_human_masks(rounds, home, inst
     assert "plus_labels of 1 shards holds no image with a human mask" in str(failure.step_failure_data.error)
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_human_masks_among_the_labels_teach_where_they_end_and_what_people_draw(rounds, home, instance, shard, photos):
     width, height = SIZE
     left = np.zeros((1, height, width), bool)

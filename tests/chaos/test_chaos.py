@@ -8,7 +8,7 @@ from tests.chaos.harness import VICTIMS, Chaos, run_chaos
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
-@pytest.mark.heavy
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_what_is_killed_costs_time_and_nothing_else(tmp_path):
     verdict = run_chaos(tmp_path, Chaos(shards=2, kills=4, every=(2, 4), patience=800))

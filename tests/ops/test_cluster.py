@@ -128,7 +128,7 @@ def run(script: str, folder: Path) -> None:
     assert result.returncode == 0, result.stderr[-3000:]
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_a_node_killed_in_the_middle_costs_nothing_but_time(tmp_path):
     run(NODE_KILLED, tmp_path)
 

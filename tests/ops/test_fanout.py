@@ -200,7 +200,7 @@ def python(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_on_gpus_the_finish_runs_beside_the_actors():
     result = python(ON_GPUS)
     assert result.returncode == 0, result.stderr

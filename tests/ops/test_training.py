@@ -55,7 +55,7 @@ def test_goes_on_exactly_where_it_was(undisturbed: list[float], tmp_path: Path, 
     assert losses(train(ToyTask(), SETTINGS, tmp_path, shown=False).history) == undisturbed
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_kill_9_at_a_random_moment_costs_one_interval_at_most(undisturbed: list[float], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.ops.toy_training", str(tmp_path), "0.02"]
     worker = subprocess.Popen(command, cwd=ROOT)

@@ -38,7 +38,7 @@ def home(tmp_path: Path, unsam) -> Home:
     return home
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_from_tags_to_scores(unsam, home: Home, tmp_path: Path) -> None:
     (shard,) = registered(home)
     given = unsam("tags", str(tmp_path / "tags.csv"), "--classes", "cup,cat")

@@ -83,7 +83,7 @@ def many_photos(tmp_path) -> Path:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(unsam, start_unsam, undisturbed, many_photos, tmp_path):
     killed = start_unsam("label", many_photos, "-o", "labels.json", *SMALL)
     parts = wait_for_parts(tmp_path / "home", "hierarchical_masks", 3, killed)

@@ -88,7 +88,7 @@ def test_a_photo_added_later_goes_into_a_shard_of_its_own(unsam, photos, tmp_pat
     assert open_manifest(home, second).keys == ["later.jpg"]
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_a_tar_of_photos_and_one_cut_short(unsam, photos, tmp_path):
     with tarfile.open(tmp_path / "photos.tar", "w") as tar:
         for path in sorted(photos.iterdir()):
@@ -146,7 +146,7 @@ def test_a_tar_that_would_write_outside_is_refused(unsam, photos, tmp_path):
     assert "../photo00.jpg" in result.stderr
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_weights_that_are_not_there_fail_the_shard_at_once(unsam, photos):
     result = unsam("label", photos, "--backbone", "vit_small_patch8_224.dino", "--set", "backbone.weights=gone.pth")
     assert result.exit_code == 1

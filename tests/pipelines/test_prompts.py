@@ -128,7 +128,7 @@ def page(environment: dict[str, str], photos: Path, model_file: Path) -> Iterato
         server.wait()
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 def test_masks_appear_as_one_clicks(page: str, tmp_path: Path) -> None:

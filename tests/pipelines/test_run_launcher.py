@@ -85,7 +85,7 @@ def test_a_run_lives_until_its_process_is_killed(nap: dg.DagsterInstance) -> Non
     wait_for(lambda: health_of(nap) == WorkerStatus.NOT_FOUND)
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_a_run_that_works_for_long_is_left_alone(nap: dg.DagsterInstance, tmp_path: Path) -> None:
     for _ in range(3):
         assert health_of(nap) == WorkerStatus.RUNNING

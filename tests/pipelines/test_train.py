@@ -25,7 +25,7 @@ def labelled(tmp_path, unsam) -> Home:
     return home
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_one_round_and_a_photo_segmented_with_its_model(unsam, labelled, tmp_path):
     trained = unsam("train", "--rounds", "1", "--preset", "demo", "--config", str(tmp_path / "tiny.yaml"))
     assert trained.exit_code == 0, trained.stderr
