@@ -34,12 +34,18 @@ class Pool:
         """(n,) int64."""
         return np.repeat(np.arange(len(self.views)), np.diff(self.starts))
 
-    def agreement(self) -> np.ndarray:
-        """(n,) float32 in [0, 1], the mean over all other views of the largest IoU there; 1 where there is one view."""
+    def agreement(self, decay: float = 1.0) -> np.ndarray:
+        """(n,) float32 in [0, 1], the mean over all other views of the largest IoU there; 1 where there is one view.
+
+        Args:
+            decay: what each IoU counts in the mean against the next larger one.
+        """
         others = len(self.views) - 1
         if not others:
             return np.ones(len(self.score), np.float32)
-        return (self.best.sum(axis=1) - 1) / others  # a candidate is its own best in its own view
+        elsewhere = self.best[np.arange(len(self.views)) != self.view_of()[:, None]].reshape(-1, others)
+        weight = decay ** np.arange(others, dtype=np.float32)
+        return np.sort(elsewhere, axis=1)[:, ::-1] @ (weight / weight.sum())
 
 
 def pool(views: Sequence[Proposed], size: tuple[int, int]) -> Pool:

@@ -29,7 +29,7 @@ def consensus(
     if not views:
         return MaskSet.empty(image.shape[:2])
     found = pool(views, size)
-    agreement = found.agreement()
+    agreement = found.agreement(settings.agreement_decay)
     score = ranks(found.score, agreement, settings.agreement_weight)
     kept, score = choose(found.iou, score, settings, most)
     masks = _outlines(image, found, kept, settings.least_vote).with_columns(score=score, confidence=agreement[kept])

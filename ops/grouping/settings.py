@@ -80,11 +80,14 @@ class GroupingPrediction(Section):
 
     views: tuple[View, ...] = Field(_VIEWS, min_length=1, description="ways to look at a photo")
     candidates: int = Field(1500, ge=1, description="of each view, the best")
-    agreement_weight: float = Field(12.0, ge=0, description="log-odds that full agreement is worth over none")
+    agreement_weight: float = Field(6.0, ge=0, description="log-odds that full agreement is worth over none")
+    agreement_decay: float = Field(
+        0.6, gt=0, le=1, description="what a view counts in the agreement, against one that agrees more"
+    )
     largest_overlap: float = Field(0.8, gt=0, le=1, description="IoU above which the lower of two masks is left out")
     crowded_overlap: float = Field(0.6, gt=0, le=1, description="IoU above which the lower of two masks is crowded")
     quality_weight: float = Field(
-        0.35, ge=0, description="what a model that learned from human masks heeds of how they look, in log-odds"
+        0.25, ge=0, description="what a model that learned from human masks heeds of how they look, in log-odds"
     )
     crowding: float = Field(1.0, ge=0, description="log-odds that a crowded mask loses")
     least_vote: float = Field(0.5, gt=0, le=1, description="a view with a smaller IoU has no say in a mask's outline")

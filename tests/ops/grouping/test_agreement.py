@@ -28,6 +28,8 @@ def test_overlaps_of_all_candidates_of_all_views():
         np.testing.assert_array_equal(found.partner[:, view], found.starts[view] + of_view.argmax(1))
     others = [[wanted[i, found.view_of() == v].max() for v in range(3) if v != found.view_of()[i]] for i in range(18)]
     np.testing.assert_allclose(found.agreement(), np.mean(others, axis=1), atol=1e-5)
+    weighted = [(max(pair) + 0.6 * min(pair)) / 1.6 for pair in others]
+    np.testing.assert_allclose(found.agreement(decay=0.6), weighted, atol=1e-5)
 
 
 def test_views_of_other_sizes_are_compared_in_the_common_frame():
