@@ -16,6 +16,8 @@ LOG_SECONDS = 15.0
 class StageProgress:
     """Tells how many of `total` images are done; a context manager whose call takes the number done so far.
 
+    Where stderr is a terminal it shows a bar; else, under cron or `nohup`, the lines of `log` go there too.
+
     Args:
         name: of the stage and shard.
         total: images there are.
@@ -47,10 +49,16 @@ class StageProgress:
         finished = self.earlier + done
         if self._bar:
             self._bar.update(self._task, completed=finished, rate=f"{rate:.2f} images/s")
-        if self.log and (now - self._logged >= LOG_SECONDS or finished == self.total):
+        if now - self._logged >= LOG_SECONDS or finished == self.total:
             self._logged = now
             left = (self.total - finished) / max(rate, 1e-9)
-            self.log(f"{self.name}: {finished} of {self.total} images, {rate:.2f} images/s, {left:.0f} s left")
+            self._say(f"{self.name}: {finished} of {self.total} images, {rate:.2f} images/s, {left:.0f} s left")
+
+    def _say(self, line: str) -> None:
+        if self.log:
+            self.log(line)
+        if not self._bar:
+            print(line, file=sys.stderr, flush=True)
 
 
 def _bar() -> Progress:
