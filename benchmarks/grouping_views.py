@@ -4,7 +4,7 @@ python -m benchmarks.grouping_views DATASET MODEL [--file REGISTER] [--limit 20]
 
 MODEL is a safetensors file. Prints AR@1000 and AR@100 with their standard errors and the seconds a photo takes on one
 thread: of the model as it predicts by default; of its first view alone; with outlines that are not put to the vote;
-with all views counting alike in the agreement, which counts for more; with the same network before it learned
+with all views counting alike in the agreement; with the same network before it learned
 anything; and with trees that do not heed embeddings. Of a model that has them: each of two heads alone, with borders
 and with what people draw not heeded.
 """
@@ -38,7 +38,7 @@ def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPre
         "four views": (model, default),
         "one view": (model, default.model_copy(update={"views": default.views[:1]})),
         "outlines of the best view": (model, default.model_copy(update={"least_vote": 1.0})),
-        "all views count alike": (model, default.model_copy(update={"agreement_weight": 12.0, "agreement_decay": 1.0})),
+        "all views count alike": (model, default.model_copy(update={"agreement_decay": 1.0})),
         "before learning": (untaught, default),
         "embeddings not heeded": (model, default.model_copy(update={"views": deaf})),
     }

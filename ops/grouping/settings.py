@@ -80,7 +80,7 @@ class GroupingPrediction(Section):
 
     views: tuple[View, ...] = Field(_VIEWS, min_length=1, description="ways to look at a photo")
     candidates: int = Field(1500, ge=1, description="of each view, the best")
-    agreement_weight: float = Field(6.0, ge=0, description="log-odds that full agreement is worth over none")
+    agreement_weight: float = Field(12.0, ge=0, description="log-odds that full agreement is worth over none")
     agreement_decay: float = Field(
         0.6, gt=0, le=1, description="what a view counts in the agreement, against one that agrees more"
     )
