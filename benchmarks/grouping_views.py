@@ -4,9 +4,9 @@ python -m benchmarks.grouping_views DATASET MODEL [--file REGISTER] [--limit 20]
 
 MODEL is a safetensors file. Prints AR@1000 and AR@100 with their standard errors and the seconds a photo takes on one
 thread: of the model as it predicts by default; of its first view alone; with outlines that are not put to the vote;
-with all views counting alike in the agreement; with the same network before it learned
-anything; and with trees that do not heed embeddings. Of a model that has them: each of two heads alone, with borders
-and with what people draw not heeded.
+with all views counting alike in the agreement; with the same network before it learned anything; and with trees that
+do not heed embeddings. Of a model that has them: each of two heads alone, with borders and with what people draw not
+heeded.
 """
 
 from __future__ import annotations
