@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
+from skimage.morphology import local_minima
 from skimage.segmentation import watershed
 
 from ops.pixel_tree.stages import sample_map
@@ -45,14 +46,16 @@ class Leaves:
 def segment_leaves(detail: np.ndarray, most: int) -> np.ndarray:
     """Watershed basins of a boundary map (H, W) as int32 labels from 0, smoothed until there are at most `most`.
 
-    The map is rounded, so that a flat image is one basin and not the noise of its own arithmetic.
+    The map is rounded, so that a flat image is one basin and not the noise of its own arithmetic. A basin has one
+    minimum, and minima are counted sooner than basins are flooded.
     """
     sigma = 0.0
     while True:
         relief = ndimage.gaussian_filter(detail, sigma) if sigma else detail
-        labels = watershed(np.rint(relief * _STEPS).astype(np.int32))
-        if labels.max() <= most:
-            return np.maximum(labels.astype(np.int32) - 1, 0)
+        relief = np.rint(relief * _STEPS).astype(np.int32)
+        minima, count = ndimage.label(local_minima(relief, connectivity=1))
+        if count <= most:
+            return np.maximum(watershed(relief, minima).astype(np.int32) - 1, 0)
         sigma += 0.5
 
 
