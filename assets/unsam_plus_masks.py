@@ -8,7 +8,7 @@ from ops.fanout import Fanout
 from ops.learning import Learning
 from stores.home import Home
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 
 
 @dg.asset(

@@ -63,7 +63,7 @@ class GroupingModel(GroupingHead):
         pyramid: the backbone's maps; None builds that of `shape.backbone` with random weights.
 
     Attributes:
-        elder: the head of an earlier model on the same backbone, which looks at a photo in turn with this one's; None
+        elder: the head of an earlier model on the same backbone, which looks at a photo together with this one's; None
             where it stands alone.
         borders: whether masks end between two neighbouring superpixels; None of a model that did not learn it.
         quality: what people would draw, of a model that learned from human masks too; else None.
@@ -88,21 +88,24 @@ class GroupingModel(GroupingHead):
         Raises:
             ValueError: a side is no multiple of 32.
         """
-        return self.look(pixels)[0]
+        return self.embeddings(self._maps(pixels))
 
-    def look(self, pixels: torch.Tensor, as_elder: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-        """The embeddings, and the backbone's coarsest map (B, C, H / 32, W / 32).
+    def look(self, pixels: torch.Tensor, as_elder: bool = False) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """The embeddings of every head, those of the one that leads last, and the coarsest map (B, C, H / 32, W / 32).
 
         Args:
-            as_elder: take the elder's embeddings, where there is one.
+            as_elder: the elder leads, where there is one.
 
         Raises:
             ValueError: as `forward`.
         """
+        maps = self._maps(pixels)
+        heads = [self] if self.elder is None else [self, self.elder] if as_elder else [self.elder, self]
+        return [head.embeddings(maps) for head in heads], maps[-1]
+
+    def _maps(self, pixels: torch.Tensor) -> list[torch.Tensor]:
         check_sides(pixels.shape[-2], pixels.shape[-1])
-        maps = self.pyramid(pixels)
-        head = self.elder if as_elder and self.elder is not None else self
-        return head.embeddings(maps), maps[-1]
+        return self.pyramid(pixels)
 
 
 class _Smoothing(nn.Module):

@@ -28,7 +28,7 @@ class Looked:
 
     Shapes:
         leaves, graph: superpixels, mirrored where the view is, and which of them touch.
-        embedding: (h, w, D) float32 unit vectors.
+        embedding: (h, w, D) float32 unit vectors, of the head that leads.
         coarse: (C, h', w'), the backbone's coarsest map, on the model's device.
     """
 
@@ -65,8 +65,11 @@ def look(
 ) -> Looked:
     """What a view sees of a uint8 RGB (H, W, 3) image.
 
+    Trees heed features of two kinds, and each weighs them in its own way. They are the embeddings of the model's two
+    heads, the head that leads in place of the deep ones; or twice those of its only head.
+
     Args:
-        as_elder: take the embeddings of the head that the model stands beside, if it does.
+        as_elder: the head that the model stands beside leads, if there is one.
     """
     seen = np.ascontiguousarray(image[:, ::-1]) if view.mirrored else image
     options = options.model_copy(update={"side": view.side, "boundaries": view.boundaries})
@@ -74,6 +77,6 @@ def look(
     device = next(model.parameters()).device
     with computing("auto", device):
         maps, coarse = model.look(network_input(working, view.side).to(device), as_elder)
-    embedding = maps[0].permute(1, 2, 0).float().cpu().numpy()
-    leaves, graph = analyse(working, [embedding, embedding], options)
-    return Looked(view, leaves, graph, embedding, coarse[0])
+    embeddings = [each[0].permute(1, 2, 0).float().cpu().numpy() for each in maps]
+    leaves, graph = analyse(working, [embeddings[0], embeddings[-1]], options)
+    return Looked(view, leaves, graph, embeddings[-1], coarse[0])

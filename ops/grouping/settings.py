@@ -71,7 +71,7 @@ _VIEWS = (
     View(),
     View(mirrored=True, boundaries="sobel"),
     View(side=448, boundaries="sobel"),
-    View(side=896),
+    View(side=1280),
 )
 
 

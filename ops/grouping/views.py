@@ -56,7 +56,7 @@ class Proposed:
 
 
 def turns(views: Sequence[View]) -> list[tuple[View, bool]]:
-    """Each view, and whether it is looked at by the model's elder: the last is the model's own, then turn by turn."""
+    """Each view, and whether the model's elder leads in it: in the last the model's own head, then turn by turn."""
     return [(view, (len(views) - index) % 2 == 0) for index, view in enumerate(views)]
 
 
@@ -71,8 +71,8 @@ def find_candidates(
 ) -> Candidates | None:
     """At most `most` regions of a uint8 RGB (H, W, 3) image, best first; None for one without any edge.
 
-    They are those of the label recipe `pixel_tree`, with the model's embeddings for the shallow and for the deep half
-    of the backbone's features, and with the borders that the model learned as one more cue.
+    They are those of the label recipe `pixel_tree`, with the embeddings of the model's heads for the shallow and for
+    the deep half of the backbone's features, and with the borders that the model learned as one more cue.
 
     Args:
         as_elder: as in `look`.

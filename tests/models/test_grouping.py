@@ -93,8 +93,9 @@ def test_a_model_that_people_taught_nothing_says_so(tmp_path: Path):
 def test_a_look_gives_embeddings_and_the_coarsest_map(pretrained):
     pixels = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
-        embedding, coarse = pretrained.look(pixels)
-        torch.testing.assert_close(embedding, pretrained(pixels))
+        embeddings, coarse = pretrained.look(pixels)
+        assert len(embeddings) == 1
+        torch.testing.assert_close(embeddings[0], pretrained(pixels))
     assert coarse.shape == (1, 2048, 2, 3)
 
 
@@ -104,7 +105,11 @@ def test_a_second_head_stands_beside_the_first(pretrained, tmp_path: Path):
     save_grouping(model, tmp_path / "model.safetensors")
     for each in (model, load_grouping(tmp_path / "model.safetensors")):
         with torch.no_grad():
-            torch.testing.assert_close(each.look(pixels, as_elder=True)[0], pretrained(pixels))
+            for as_elder, leader in ((False, model), (True, pretrained)):
+                embeddings, _ = each.look(pixels, as_elder)
+                assert len(embeddings) == 2
+                torch.testing.assert_close(embeddings[-1], leader(pixels))
+            torch.testing.assert_close(embeddings[0], model(pixels))
             torch.testing.assert_close(each(pixels), model(pixels))
             assert (each(pixels) - pretrained(pixels)).abs().max() > 0.1
         assert not any(weight.requires_grad for weight in each.elder.parameters())
@@ -117,13 +122,13 @@ def test_of_two_heads_the_newer_one_is_stood_beside(pretrained):
     second = beside(pretrained, 5).eval()
     third, pixels = beside(second, 5).eval(), torch.randn(1, 3, 64, 64)
     with torch.no_grad():
-        torch.testing.assert_close(third.look(pixels, as_elder=True)[0], second(pixels))
+        torch.testing.assert_close(third.look(pixels, as_elder=True)[0][-1], second(pixels))
 
 
 def test_a_model_alone_looks_as_itself(pretrained):
     pixels = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
-        torch.testing.assert_close(pretrained.look(pixels, as_elder=True)[0], pretrained(pixels))
+        torch.testing.assert_close(pretrained.look(pixels, as_elder=True)[0][-1], pretrained(pixels))
 
 
 def test_no_head_stands_beside_another_on_a_backbone_that_is_trained(pretrained):

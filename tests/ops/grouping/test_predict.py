@@ -7,10 +7,12 @@ from skimage import data
 
 from models.grouping import beside, build_grouping
 from models.grouping_config import GroupingConfig
+from ops.grouping.looking import look
 from ops.grouping.predict import grouped_masks
 from ops.grouping.settings import GroupingPrediction, View
 from ops.grouping.views import propose, turns
 from ops.model_stages import predicted_tree
+from ops.pixel_tree.stages import sample_map
 from ops.settings import PixelTreeSettings
 from ops.training_settings import PredictionSettings
 from stores.masks import SOURCES
@@ -79,18 +81,28 @@ def test_a_mirrored_view_is_turned_back(model, photo):
 @pytest.mark.parametrize(
     ("count", "elder"), [(1, [False]), (2, [True, False]), (4, [True, False, True, False])], ids=["1", "2", "4"]
 )
-def test_two_heads_look_in_turn_and_the_own_one_last(count: int, elder: list[bool]):
+def test_two_heads_lead_in_turn_and_the_own_one_last(count: int, elder: list[bool]):
     views = [View(side=64 + index) for index in range(count)]
     assert turns(views) == list(zip(views, elder, strict=True))
 
 
-def test_masks_of_two_heads_are_those_of_both_in_turn(model, photo):
+@pytest.mark.parametrize("as_elder", [False, True])
+def test_trees_heed_both_heads_and_the_one_that_leads_as_deep(model, photo, as_elder):
     torch.manual_seed(1)
-    two, options = beside(model, 5).eval(), PixelTreeSettings()
-    for view, as_elder in turns(SMALL.views):
-        together = propose(photo, view, two, options, 50, as_elder=as_elder)
-        two_alone = propose(photo, view, model if as_elder else two, options, 50)
-        np.testing.assert_array_equal(together.sets.leaves, two_alone.sets.leaves)
+    two, options, view = beside(model, 5).eval(), PixelTreeSettings(), SMALL.views[0]
+    alone = [look(photo, view, one, options) for one in (model, two)]
+    shallow, deep = alone if not as_elder else alone[::-1]
+    together = look(photo, view, two, options, as_elder)
+    np.testing.assert_array_equal(together.embedding, deep.embedding)
+    half = together.leaves.embedding.shape[1] // 2
+    for got, want in ((together.leaves.embedding[:, :half], shallow), (together.leaves.embedding[:, half:], deep)):
+        expected = sample_map(want.embedding, together.leaves.rows, together.leaves.columns)
+        np.testing.assert_allclose(got, expected * together.leaves.area[:, None], rtol=1e-5, atol=1e-4)
+
+
+def test_masks_of_two_heads_are_not_those_of_one(model, photo):
+    torch.manual_seed(1)
+    two = beside(model, 5).eval()
     assert not np.array_equal(grouped_masks(photo, two, SMALL, 40).bits, grouped_masks(photo, model, SMALL, 40).bits)
 
 
