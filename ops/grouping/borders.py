@@ -44,7 +44,7 @@ def learn_borders(
         model: in whose embeddings both sides of a border are compared.
         prediction: the views in which photos are looked at.
         seed: of the choice of photos and of everything random.
-        log: is told what it is about to do, which takes seconds a photo.
+        log: is told how far it is; it takes seconds a photo.
     """
     options = PixelTreeSettings()
 
@@ -57,12 +57,8 @@ def learn_borders(
         described = looked.borders_described(borders)[chosen].astype(np.float16)
         return Seen(described, target[chosen].astype(np.float32), weight=np.sqrt(looked.graph.length[chosen]))
 
-    def say(photos: int) -> None:
-        if log:
-            log(f"learning where masks end from {photos} photos{' with human masks' if only_human else ''}")
-
-    only_human = settings.masks == "human"
-    return learn_odds(model, sources, settings, prediction, seed, border_descriptor_count, teach, say, only_human)
+    name, only_human = "learning where masks end", settings.masks == "human"
+    return learn_odds(model, sources, settings, prediction, seed, border_descriptor_count, teach, name, log, only_human)
 
 
 def ends(masks: MaskSet, labels: np.ndarray, graph: RegionGraph) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,8 @@ from ops.grouping.settings import GroupingPrediction, LessonSettings, OddsSettin
 from ops.grouping.views import turns
 from ops.pixel_tree.recipe import working_image
 from ops.pixel_tree.stages import network_input
+from ops.progress import StageProgress
+from ops.stages import Say
 from ops.training_source import TrainingSource
 from stores.masks import SOURCES, MaskSet
 
@@ -98,7 +100,8 @@ def learn_odds(
     seed: int,
     describing: Callable[[int], int],
     teach: Callable[[LearnedOdds, Lesson], Seen | None],
-    log: Callable[[int], None],
+    name: str,
+    log: Say | None = None,
     only_human: bool = True,
 ) -> LearnedOdds | None:
     """What all views of some photos teach; None where they teach nothing.
@@ -108,12 +111,11 @@ def learn_odds(
         only_human: heed only masks that a person drew, and photos that have any.
         describing: how many numbers describe a thing, from the number of axes.
         teach: what there is to learn in one view, if anything; called from several threads.
-        log: is told the number of photos before it takes its seconds for each.
+        name: of what is learned, beside its progress. log: is told how far it is.
     """
     photos = [photo for source in sources for photo in telling_photos(source, settings.photos, seed, only_human)]
     if not photos:
         return None
-    log(len(photos))
     was_training = model.training
     model.eval()
     odds = untaught(model, photos, describing, settings, prediction.views[0], seed)
@@ -123,8 +125,11 @@ def learn_odds(
         lessons = [Lesson(number, image, masks, *turn) for turn in turns(prediction.views)]
         return [found for lesson in lessons if (found := teach(odds, lesson)) is not None]
 
-    with ThreadPoolExecutor(_THREADS) as threads:
-        seen = [each for found in threads.map(taught, range(len(photos))) for each in found]
+    seen: list[Seen] = []
+    with ThreadPoolExecutor(_THREADS) as threads, StageProgress(name, len(photos), log=log) as progress:
+        for done, found in enumerate(threads.map(taught, range(len(photos))), start=1):
+            seen += found
+            progress(done)
     model.train(was_training)
     if not sum(len(each.target) for each in seen):
         return None

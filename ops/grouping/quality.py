@@ -44,7 +44,7 @@ def learn_quality(
         model: in whose embeddings the trees grow.
         prediction: the views in which photos are looked at.
         seed: of the choice of photos and of everything random.
-        log: is told what it is about to do, which takes seconds a photo.
+        log: is told how far it is; it takes seconds a photo.
     """
     options = PixelTreeSettings()
 
@@ -56,11 +56,8 @@ def learn_quality(
         with torch.inference_mode():
             return Seen(found.described(quality), worth, known=log_odds(found.score).astype(np.float32))
 
-    def say(photos: int) -> None:
-        if log:
-            log(f"learning what people draw from {photos} photos with human masks")
-
-    return learn_odds(model, sources, settings, prediction, seed, descriptor_count, teach, say)
+    name = "learning what people draw"
+    return learn_odds(model, sources, settings, prediction, seed, descriptor_count, teach, name, log)
 
 
 def overlaps(found: Candidates, masks: MaskSet) -> np.ndarray:

@@ -69,6 +69,12 @@ def borders(model):
     return learn_borders(model, [Discs()], SETTINGS, VIEWS, seed=0)
 
 
+def test_it_is_told_how_far_learning_is(model):
+    said: list[str] = []
+    learn_borders(model, [Discs()], SETTINGS.model_copy(update={"photos": 2, "steps": 1}), VIEWS, 0, said.append)
+    assert said[-1].startswith("learning where masks end: 2 of 2 images")
+
+
 def test_masks_part_what_one_of_them_holds_by_half():
     labels = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 4, 4]])
     graph = connect(labels, np.zeros((1, 4, 4), np.float32))
