@@ -2,32 +2,31 @@
 
 python -m benchmarks.grouping_views DATASET MODEL [--file REGISTER] [--limit 20]
 
-MODEL is a safetensors file. Prints AR@1000 and AR@100 with their standard errors, what they are beyond those of the
-first row on the same photos, and the seconds a photo takes on one thread: of the model as it predicts by default; of
-its first view alone; with outlines that are not put to the vote; with all views counting alike in the agreement; with a
-smaller largest view; with the same network before it learned anything; and with trees that do not heed embeddings. Of a
-model that has them: each of two heads alone, with borders and with what people draw not heeded.
+MODEL is a safetensors file. Prints recall with its standard errors, what it is beyond that of the first row on the same
+photos, and the seconds a photo takes on one thread: of the model as it predicts by default; of its first view alone;
+with outlines that are not put to the vote; with all views counting alike in the agreement; with a smaller largest view;
+with the same network before it learned anything; and with trees that do not heed embeddings. Of a model that has them:
+each of two heads alone, with borders and with what people draw not heeded.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 
 import torch
 
 from benchmarks.machine import describe_machine
-from benchmarks.recall_beside import difference
+from benchmarks.recall_beside import report
 from models.grouping import GroupingModel, build_grouping, load_grouping
 from ops.datasets import load_datasets, pick
-from ops.ground_truth import GroundTruth
+from ops.ground_truth import GroundTruth, ImageId
 from ops.grouping.predict import grouped_masks
 from ops.grouping.settings import GroupingPrediction
-from ops.metrics import RecallByImage, match
 from stores.images import decode_image
+from stores.masks import MaskSet
 
 
 def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPrediction]]:
@@ -59,23 +58,14 @@ def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPre
     return rows
 
 
-def score(
-    model: GroupingModel, settings: GroupingPrediction, truth: GroundTruth, first: Mapping[int, RecallByImage] | None
-) -> tuple[str, dict[int, RecallByImage]]:
-    """What is printed of a row, and its recall by limit; with what it has beyond the `first` row."""
+def predicted(
+    model: GroupingModel, settings: GroupingPrediction, truth: GroundTruth
+) -> tuple[dict[ImageId, MaskSet], float]:
+    """Masks of every photo, and the seconds that one takes."""
     begun = time.perf_counter()
     photos = {image.image_id: decode_image(image.path.read_bytes()) for image in truth.images}
     masks = {image_id: grouped_masks(photo, model, settings) for image_id, photo in photos.items()}
-    seconds = (time.perf_counter() - begun) / len(photos)
-    matches = match(masks, truth)
-    by_limit = {limit: matches.by_image(limit) for limit in (1000, 100)}
-    shown = []
-    for limit, recall in by_limit.items():
-        shown.append(f"AR@{limit} {100 * recall.pooled():.1f} ± {100 * recall.standard_error():.1f}")
-        if first:
-            more, error = difference(recall, first[limit])
-            shown[-1] += f" ({100 * more:+.1f} ± {100 * error:.1f})"
-    return f"{', '.join(shown)}; {seconds:.1f} s a photo", by_limit
+    return masks, (time.perf_counter() - begun) / len(photos)
 
 
 def main() -> None:
@@ -93,9 +83,9 @@ def main() -> None:
     first = None
     for name, (model, settings) in variants(load_grouping(arguments.model)).items():
         if not arguments.only or name in arguments.only:
-            shown, found = score(model, settings, truth, first)
+            masks, seconds = predicted(model, settings, truth)
+            found = report(f"{name}, {seconds:.1f} s a photo", masks, truth, first)
             first = first or found
-            print(f"{name:28} {shown}", flush=True)
 
 
 if __name__ == "__main__":
