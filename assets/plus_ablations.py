@@ -10,7 +10,7 @@ from ops.fanout import Fanout
 from ops.learning import Learning
 from stores.home import Home
 
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 
 
 @dg.asset(

@@ -8,7 +8,7 @@ from assets.plus_labels import plus_labels
 from ops.learning import Learning
 from stores.home import Home
 
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 LABELS = "plus_labels"
 
 

@@ -6,7 +6,7 @@ MODEL is a safetensors file. Prints recall with its standard errors, what it is 
 photos, and the seconds a photo takes on one thread: of the model as it predicts by default; of its first view alone;
 with outlines that are not put to the vote; with all views counting alike in the agreement; with a smaller largest view;
 with the same network before it learned anything; and with trees that do not heed embeddings. Of a model that has them:
-each of two heads alone, with borders and with what people draw not heeded.
+each head alone (the oldest is 0) without borders, with borders and with what people draw not heeded.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from copy import deepcopy
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from benchmarks.machine import describe_machine
 from benchmarks.recall_beside import report
-from models.grouping import GroupingModel, build_grouping, load_grouping
+from models.grouping import GroupingHead, GroupingModel, build_grouping, load_grouping
 from ops.datasets import load_datasets, pick
 from ops.ground_truth import GroundTruth, ImageId
 from ops.grouping.predict import grouped_masks
@@ -45,17 +46,25 @@ def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPre
         "before learning": (untaught, default),
         "embeddings not heeded": (model, default.model_copy(update={"views": deaf})),
     }
-    if model.elder is not None:
-        newer, elder = deepcopy(model), deepcopy(model)
-        elder.load_state_dict(model.elder.state_dict(), strict=False)
-        newer.elder = elder.elder = None
-        rows |= {"the newer head alone": (newer, default), "the elder head alone": (elder, default)}
+    if model.elders:
+        heads = [*model.elders, model]
+        rows |= {
+            f"head {number} alone, no borders": (_alone(model, head), default) for number, head in enumerate(heads)
+        }
     if model.borders is not None:
         plain = tuple(view.model_copy(update={"border_weight": 0.0}) for view in default.views)
         rows["borders not heeded"] = model, default.model_copy(update={"views": plain})
     if model.quality is not None:
         rows["what people draw not heeded"] = model, default.model_copy(update={"quality_weight": 0.0})
     return rows
+
+
+def _alone(model: GroupingModel, head: GroupingHead) -> GroupingModel:
+    """The model with one of its heads only; what it learned of borders asks for all."""
+    alone = deepcopy(model)
+    alone.load_state_dict(head.state_dict(), strict=False)
+    alone.elders, alone.borders = nn.ModuleList(), None
+    return alone
 
 
 def predicted(

@@ -63,13 +63,13 @@ class GroupingModel(GroupingHead):
         pyramid: the backbone's maps; None builds that of `shape.backbone` with random weights.
 
     Attributes:
-        elder: the head of an earlier model on the same backbone, which looks at a photo together with this one's; None
-            where it stands alone.
+        elders: heads of earlier models on the same backbone, the oldest first, which look at a photo together with this
+            one's.
         borders: whether masks end between two neighbouring superpixels; None of a model that did not learn it.
         quality: what people would draw, of a model that learned from human masks too; else None.
     """
 
-    elder: GroupingHead | None
+    elders: nn.ModuleList
     borders: LearnedOdds | None
     quality: LearnedOdds | None
 
@@ -78,7 +78,7 @@ class GroupingModel(GroupingHead):
         super().__init__(pyramid.channels, shape.dim, shape.embedding)
         self.shape = shape
         self.pyramid = pyramid
-        self.elder = None
+        self.elders = nn.ModuleList()
         self.borders = None
         self.quality = None
 
@@ -90,17 +90,19 @@ class GroupingModel(GroupingHead):
         """
         return self.embeddings(self._maps(pixels))
 
-    def look(self, pixels: torch.Tensor, as_elder: bool = False) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """The embeddings of every head, those of the one that leads last, and the coarsest map (B, C, H / 32, W / 32).
+    @property
+    def head_count(self) -> int:
+        """Its own head and those beside it."""
+        return 1 + len(self.elders)
 
-        Args:
-            as_elder: the elder leads, where there is one.
+    def look(self, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """The embeddings of every head, its own last, and the coarsest map (B, C, H / 32, W / 32).
 
         Raises:
             ValueError: as `forward`.
         """
         maps = self._maps(pixels)
-        heads = [self] if self.elder is None else [self, self.elder] if as_elder else [self.elder, self]
+        heads = [*self.elders, self]
         return [head.embeddings(maps) for head in heads], maps[-1]
 
     def _maps(self, pixels: torch.Tensor) -> list[torch.Tensor]:
@@ -138,10 +140,10 @@ def build_grouping(shape: GroupingConfig, weights: str | None = None) -> Groupin
 
 
 def beside(elder: GroupingModel, frozen_stages: int) -> GroupingModel:
-    """A model to train on the backbone of another, whose head stays beside its own: two opinions for one backbone.
+    """A model to train on the backbone of another, whose heads stay beside its own: several opinions for one backbone.
 
     Args:
-        elder: the earlier model; an elder of its own is left behind.
+        elder: the earlier model.
         frozen_stages: of the new model's shape.
 
     Raises:
@@ -154,22 +156,24 @@ def beside(elder: GroupingModel, frozen_stages: int) -> GroupingModel:
             "the head beside it sees: freeze all of it, or go on without standing beside"
         )
     model.pyramid.load_state_dict(elder.pyramid.state_dict())
-    model.elder = _head_of(model)
-    wanted = model.elder.state_dict().keys()
-    model.elder.load_state_dict({name: value for name, value in elder.state_dict().items() if name in wanted})
-    model.elder.requires_grad_(False)
+    model.elders = _heads_beside(model, elder.head_count)
+    for head, known in zip(model.elders, [*elder.elders, elder], strict=True):
+        wanted = head.state_dict().keys()
+        head.load_state_dict({name: value for name, value in known.state_dict().items() if name in wanted})
     return model
 
 
-def _head_of(model: GroupingModel) -> GroupingHead:
-    """A head as large as the model's own."""
-    return GroupingHead(model.pyramid.channels, model.shape.dim, model.shape.embedding)
+def _heads_beside(model: GroupingModel, count: int) -> nn.ModuleList:
+    """Heads as large as the model's own, which do not learn any more."""
+    shape = model.shape
+    heads = nn.ModuleList(GroupingHead(model.pyramid.channels, shape.dim, shape.embedding) for _ in range(count))
+    return heads.requires_grad_(False)
 
 
 def save_grouping(model: GroupingModel, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
     """Write weights and shape as one safetensors file; float16 halves it."""
     parts = {
-        "elder": model.elder is not None,
+        "elders": len(model.elders),
         "borders": asdict(model.borders.shape) if model.borders else None,
         "quality": asdict(model.quality.shape) if model.quality else None,
     }
@@ -184,9 +188,9 @@ def load_grouping(path: str | Path, device: str | torch.device = "cpu") -> Group
     """
 
     def built(shape: dict[str, Any]) -> GroupingModel:
-        elder, borders, quality = shape.pop("elder", False), shape.pop("borders", None), shape.pop("quality", None)
+        elders, borders, quality = shape.pop("elders", 0), shape.pop("borders", None), shape.pop("quality", None)
         model = GroupingModel(GroupingConfig(**shape))
-        model.elder = _head_of(model).requires_grad_(False) if elder else None
+        model.elders = _heads_beside(model, elders)
         model.borders = LearnedOdds(OddsShape(**borders)) if borders else None
         model.quality = LearnedOdds(OddsShape(**quality)) if quality else None
         return model

@@ -60,6 +60,16 @@ class LearnedOdds(nn.Module):
         return torch.einsum("chw,ca->hwa", unit, self.axes)
 
     def forward(self, descriptors: torch.Tensor) -> torch.Tensor:
-        """(m,) of (m, descriptors)."""
+        """(m,) of (m, descriptors).
+
+        Raises:
+            ValueError: what describes a thing is not what it learned from.
+        """
+        given, learned = descriptors.shape[1], self.shape.descriptors
+        if given != learned:
+            raise ValueError(
+                f"this model judges by {learned} numbers and is given {given}: "
+                "it was trained by another version of this software, train it again"
+            )
         standard = ((descriptors.float() - self.mean) / self.spread).clamp(-_LARGEST, _LARGEST)
         return self.last(self.dropout(functional.gelu(self.first(standard))))[:, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from stores.versions import NoVersion
 
 _NAMED = 5
 _OF_ALL_SHARDS = ("image_tags", "image_classifier")
+_FEWEST_HELD_OUT = 20
+_DRAWN_BYTES = 8
 
 
 class UnfitLabels(RuntimeError):
@@ -120,6 +123,17 @@ class ShardLabels:
         annotated = self._annotated()
         return self._only([place for place in self._places if place not in annotated])
 
+    def held_out(self, share: float) -> ShardLabels:
+        """A share of the photos without human masks, by key, whatever other shards there are; none if too few."""
+        annotated = self._annotated()
+        chosen = [place for place in self._places if place not in annotated and _drawn(place[1]) < share]
+        return self._only(chosen if len(chosen) >= _FEWEST_HELD_OUT else [])
+
+    def without(self, others: ShardLabels) -> ShardLabels:
+        """Only the photos that are not among others."""
+        left_out = set(others._places)
+        return self._only([place for place in self._places if place not in left_out])
+
     def _only(self, places: list[tuple[str, str]]) -> ShardLabels:
         chosen = copy(self)
         chosen._places = places
@@ -154,3 +168,9 @@ class ShardLabels:
                 "materialise the shard again"
             )
         return image, masks
+
+
+def _drawn(key: str) -> float:
+    """A number in [0, 1) of an image's key; not that by which images with human masks are selected."""
+    digest = hashlib.blake2b(key.encode(), digest_size=_DRAWN_BYTES, person=b"held out").digest()
+    return int.from_bytes(digest) / 2 ** (8 * _DRAWN_BYTES)

@@ -94,6 +94,11 @@ class TrainingSettings(RunSettings):
     )
 
     @property
+    def held_out(self) -> float:
+        """Share of the photos without human masks that only borders are learned from."""
+        return self.borders.held_out if self.learner == "grouping" else 0.0
+
+    @property
     def backbone(self) -> str:
         """Name of the backbone of what learns."""
         return self.grouping.backbone if self.learner == "grouping" else self.model.backbone

@@ -93,7 +93,8 @@ class TrainingJob:
 
         torch.manual_seed(self.settings.seed)
         source = ShardLabels(self.home, self.labels, self.versions, self.limits)
-        learned = MasksFrom(source.with_human_masks(), "human") if self.only_human else source
+        held_out = source.held_out(self.settings.held_out)
+        learned = MasksFrom(source.with_human_masks(), "human") if self.only_human else source.without(held_out)
         task = self._task(self._model().train().to(best_device()), learned)
         result = train(task, self.settings, self.folder, after_window=self._say)
         path = Path(self.folder) / MODEL_FILE
@@ -110,7 +111,9 @@ class TrainingJob:
         from ops.grouping.quality import learn_quality
 
         settings, seed, annotated = self.settings, self.settings.seed, source.with_human_masks()
-        telling = [annotated] if settings.borders.masks == "human" else [annotated, source.without_human_masks()]
+        telling = [annotated]
+        if settings.borders.masks == "all":
+            telling.append(source.held_out(settings.held_out) or source.without_human_masks())
         model.borders = learn_borders(model, telling, settings.borders, self.prediction, seed, self.log)
         model.quality = learn_quality(model, [annotated], settings.quality, self.prediction, seed, self.log)
 

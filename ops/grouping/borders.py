@@ -49,7 +49,7 @@ def learn_borders(
     options = PixelTreeSettings()
 
     def teach(borders: LearnedOdds, at: Lesson) -> Seen | None:
-        looked = look(at.image, at.view, model, options, at.as_elder)
+        looked = look(at.image, at.view, model, options, at.leader)
         if looked.flat:
             return None
         target, known = ends(at.masks, labels_at_size(looked.labels, at.image), looked.graph)
@@ -57,8 +57,11 @@ def learn_borders(
         described = looked.borders_described(borders)[chosen].astype(np.float16)
         return Seen(described, target[chosen].astype(np.float32), weight=np.sqrt(looked.graph.length[chosen]))
 
+    def describing(axes: int) -> int:
+        return border_descriptor_count(axes, model.head_count)
+
     name, only_human = "learning where masks end", settings.masks == "human"
-    return learn_odds(model, sources, settings, prediction, seed, border_descriptor_count, teach, name, log, only_human)
+    return learn_odds(model, sources, settings, prediction, seed, describing, teach, name, log, only_human)
 
 
 def ends(masks: MaskSet, labels: np.ndarray, graph: RegionGraph) -> tuple[np.ndarray, np.ndarray]:

@@ -30,6 +30,9 @@ class Looked:
         leaves, graph: superpixels, mirrored where the view is, and which of them touch.
         embedding: (h, w, D) float32 unit vectors, of the head that leads.
         coarse: (C, h', w'), the backbone's coarsest map, on the model's device.
+
+    Attributes:
+        places: of each of the model's heads, its own last, the block of the leaves' embeddings that is its.
     """
 
     view: View
@@ -37,6 +40,7 @@ class Looked:
     graph: RegionGraph
     embedding: np.ndarray
     coarse: torch.Tensor
+    places: tuple[int, ...]
 
     @property
     def flat(self) -> bool:
@@ -56,27 +60,28 @@ class Looked:
     def borders_described(self, borders: LearnedOdds) -> np.ndarray:
         """(E, D) float32, what `borders` judges the graph's borders by."""
         semantic = sample_map(self.compressed(borders), self.leaves.rows, self.leaves.columns)
-        return describe_borders(self.leaves, self.graph, semantic, self.view.boundaries == "sobel", self.view.side)
+        plain = self.view.boundaries == "sobel"
+        return describe_borders(self.leaves, self.graph, semantic, plain, self.view.side, self.places)
 
 
 @torch.inference_mode()
-def look(
-    image: np.ndarray, view: View, model: GroupingModel, options: PixelTreeSettings, as_elder: bool = False
-) -> Looked:
+def look(image: np.ndarray, view: View, model: GroupingModel, options: PixelTreeSettings, leader: int = -1) -> Looked:
     """What a view sees of a uint8 RGB (H, W, 3) image.
 
-    Trees heed features of two kinds, and each weighs them in its own way. They are the embeddings of the model's two
-    heads, the head that leads in place of the deep ones; or twice those of its only head.
+    Trees heed features of two kinds, and each weighs them in its own way. They are the embeddings of the model's heads,
+    the one that leads among the deep ones, at the end; or twice those of its only head.
 
     Args:
-        as_elder: the head that the model stands beside leads, if there is one.
+        leader: index of the head that leads, among the model's elders and its own, which is the last.
     """
     seen = np.ascontiguousarray(image[:, ::-1]) if view.mirrored else image
     options = options.model_copy(update={"side": view.side, "boundaries": view.boundaries})
     working = working_image(seen, view.side)
     device = next(model.parameters()).device
     with computing("auto", device):
-        maps, coarse = model.look(network_input(working, view.side).to(device), as_elder)
+        maps, coarse = model.look(network_input(working, view.side).to(device))
     embeddings = [each[0].permute(1, 2, 0).float().cpu().numpy() for each in maps]
-    leaves, graph = analyse(working, [embeddings[0], embeddings[-1]], options)
-    return Looked(view, leaves, graph, embeddings[-1], coarse[0])
+    order = np.roll(np.arange(len(embeddings)), -1 - leader).tolist()
+    ordered = [embeddings[head] for head in order]
+    leaves, graph = analyse(working, ordered if len(ordered) > 1 else 2 * ordered, options)
+    return Looked(view, leaves, graph, ordered[-1], coarse[0], tuple(np.argsort(order).tolist()))

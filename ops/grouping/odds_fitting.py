@@ -83,13 +83,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class Lesson:
-    """One view of the photo of that number, uint8 RGB (H, W, 3), with the masks to learn from."""
+    """One view of the photo of that number, uint8 RGB (H, W, 3), with the masks to learn from; who leads in it."""
 
     number: int
     image: np.ndarray
     masks: MaskSet
     view: View
-    as_elder: bool
+    leader: int
 
 
 def learn_odds(
@@ -122,7 +122,7 @@ def learn_odds(
 
     def taught(number: int) -> list[Seen]:
         image, masks = photos[number].read()
-        lessons = [Lesson(number, image, masks, *turn) for turn in turns(prediction.views)]
+        lessons = [Lesson(number, image, masks, *turn) for turn in turns(prediction.views, model.head_count)]
         return [found for lesson in lessons if (found := teach(odds, lesson)) is not None]
 
     seen: list[Seen] = []

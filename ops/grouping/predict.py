@@ -21,8 +21,8 @@ def grouped_masks(image: np.ndarray, model: GroupingModel, settings: GroupingPre
     """At most `most` masks of one uint8 RGB (H, W, 3) image at every granularity, best first, without a tree."""
     options = PixelTreeSettings()
     proposed = [
-        propose(image, view, model, options, settings.candidates, settings.quality_weight, as_elder)
-        for view, as_elder in turns(settings.views)
+        propose(image, view, model, options, settings.candidates, settings.quality_weight, leader)
+        for view, leader in turns(settings.views, model.head_count)
     ]
     frame = working_image(image, max(view.side for view in settings.views)).shape[:2]
     return consensus(image, [found for found in proposed if found is not None], settings, frame, most)

@@ -49,7 +49,7 @@ def learn_quality(
     options = PixelTreeSettings()
 
     def teach(quality: LearnedOdds, at: Lesson) -> Seen | None:
-        found = find_candidates(at.image, at.view, model, options, prediction.candidates, at.as_elder)
+        found = find_candidates(at.image, at.view, model, options, prediction.candidates, at.leader)
         if found is None:
             return None
         worth = np.clip((overlaps(found, at.masks) - _POOR) / (_GOOD - _POOR), 0, 1)

@@ -44,6 +44,13 @@ class BorderSettings(LessonSettings):
     masks: Literal["human", "all"] = Field(
         "human", description="which of the labels tell: human ones alone, or also those that nobody drew"
     )
+    held_out: float = Field(
+        0.15,
+        ge=0,
+        lt=1,
+        description="share of the photos without human masks, by key, that teach no embeddings, so that what these say "
+        "there of a border is what they say of new photos; none where that would be too few to learn borders from",
+    )
     borders: int = Field(4000, ge=1, description="borders of each view of a photo, at most")
     hidden: int = Field(64, ge=1)
     steps: int = Field(1500, ge=1)

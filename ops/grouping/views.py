@@ -55,9 +55,9 @@ class Proposed:
     score: np.ndarray
 
 
-def turns(views: Sequence[View]) -> list[tuple[View, bool]]:
-    """Each view, and whether the model's elder leads in it: in the last the model's own head, then turn by turn."""
-    return [(view, (len(views) - index) % 2 == 0) for index, view in enumerate(views)]
+def turns(views: Sequence[View], heads: int) -> list[tuple[View, int]]:
+    """Each view, and which head leads in it: in the last the model's own, which is the last, then turn by turn."""
+    return [(view, (heads - len(views) + index) % heads) for index, view in enumerate(views)]
 
 
 @torch.inference_mode()
@@ -67,7 +67,7 @@ def find_candidates(
     model: GroupingModel,
     options: PixelTreeSettings,
     most: int,
-    as_elder: bool = False,
+    leader: int = -1,
 ) -> Candidates | None:
     """At most `most` regions of a uint8 RGB (H, W, 3) image, best first; None for one without any edge.
 
@@ -75,10 +75,10 @@ def find_candidates(
     the deep half of the backbone's features, and with the borders that the model learned as one more cue.
 
     Args:
-        as_elder: as in `look`.
+        leader: as in `look`.
     """
     options = options.model_copy(update={"objects": False})
-    looked = look(image, view, model, options, as_elder)
+    looked = look(image, view, model, options, leader)
     if looked.flat:
         return None
     graph, trees = _parted(looked, model)
@@ -106,15 +106,15 @@ def propose(
     options: PixelTreeSettings,
     most: int,
     quality_weight: float = 0.0,
-    as_elder: bool = False,
+    leader: int = -1,
 ) -> Proposed | None:
     """At most `most` candidates of a uint8 RGB (H, W, 3) image; None for one without any edge.
 
     Args:
-        as_elder: as in `find_candidates`.
+        leader: as in `look`.
         quality_weight: what the model's `quality`, where it has one, counts in the log-odds of scores.
     """
-    found = find_candidates(image, view, model, options, most, as_elder)
+    found = find_candidates(image, view, model, options, most, leader)
     if found is None:
         return None
     score = found.score

@@ -84,7 +84,7 @@ def models(home) -> tuple[GroupingModel, GroupingModel]:
 def test_the_second_round_keeps_the_head_of_the_first_beside_its_own(rounds, home):
     first, second = models(home)
     assert first.shape == second.shape
-    assert (first.embed.weight == second.elder.embed.weight).all()
+    assert (first.embed.weight == second.elders[0].embed.weight).all()
     assert (first.embed.weight - second.embed.weight).abs().max() > 0.1, "it begins elsewhere"
     assert home.versions_of("unsam_model").provenance()["beside"] is True
 
@@ -138,7 +138,7 @@ def test_a_second_round_may_go_on_with_the_head_of_the_first(rounds, home, insta
     assert run(home, instance, "train_round2", settings=settings).success
     assert run(home, instance, "predict_round2", shard, settings).success
     first, second = models(home)
-    assert second.elder is None
+    assert not second.elders
     assert 0 < (first.embed.weight - second.embed.weight).abs().max() < 0.01
     assert home.versions_of("unsam_model").current() != before
     assert open_masks(home, "unsam_masks", shard).counts().max() > 0
@@ -172,7 +172,7 @@ def test_human_masks_among_the_labels_teach_where_they_end_and_what_people_draw(
     first, plus = (
         load_grouping(model_location(home, name).local_path) for name in ("round1_model", "unsam_plus_model")
     )
-    assert (first.embed.weight == plus.elder.embed.weight).all()
+    assert (first.embed.weight == plus.elders[0].embed.weight).all()
     assert (first.borders, first.quality) == (None, None)
     assert plus.borders is not None
     assert plus.quality is not None

@@ -105,30 +105,27 @@ def test_a_second_head_stands_beside_the_first(pretrained, tmp_path: Path):
     save_grouping(model, tmp_path / "model.safetensors")
     for each in (model, load_grouping(tmp_path / "model.safetensors")):
         with torch.no_grad():
-            for as_elder, leader in ((False, model), (True, pretrained)):
-                embeddings, _ = each.look(pixels, as_elder)
-                assert len(embeddings) == 2
-                torch.testing.assert_close(embeddings[-1], leader(pixels))
-            torch.testing.assert_close(embeddings[0], model(pixels))
+            embeddings, _ = each.look(pixels)
+            assert len(embeddings) == each.head_count == 2
+            torch.testing.assert_close(embeddings[0], pretrained(pixels))
+            torch.testing.assert_close(embeddings[1], model(pixels))
             torch.testing.assert_close(each(pixels), model(pixels))
             assert (each(pixels) - pretrained(pixels)).abs().max() > 0.1
-        assert not any(weight.requires_grad for weight in each.elder.parameters())
+        assert not any(weight.requires_grad for weight in each.elders.parameters())
     learning = {name.split(".")[0] for name, value in model.named_parameters() if value.requires_grad}
     assert learning == {"lateral", "smooth", "embed"}
 
 
-def test_of_two_heads_the_newer_one_is_stood_beside(pretrained):
+def test_a_third_head_stands_beside_both_others(pretrained, tmp_path: Path):
     torch.manual_seed(1)
     second = beside(pretrained, 5).eval()
     third, pixels = beside(second, 5).eval(), torch.randn(1, 3, 64, 64)
-    with torch.no_grad():
-        torch.testing.assert_close(third.look(pixels, as_elder=True)[0][-1], second(pixels))
-
-
-def test_a_model_alone_looks_as_itself(pretrained):
-    pixels = torch.randn(1, 3, 64, 64)
-    with torch.no_grad():
-        torch.testing.assert_close(pretrained.look(pixels, as_elder=True)[0][-1], pretrained(pixels))
+    save_grouping(third, tmp_path / "model.safetensors")
+    for each in (third, load_grouping(tmp_path / "model.safetensors")):
+        with torch.no_grad():
+            for got, head in zip(each.look(pixels)[0], (pretrained, second, third), strict=True):
+                torch.testing.assert_close(got, head(pixels))
+        assert not any(weight.requires_grad for weight in each.elders.parameters())
 
 
 def test_no_head_stands_beside_another_on_a_backbone_that_is_trained(pretrained):

@@ -1,5 +1,6 @@
 """Learned log-odds: the backbone's map along axes, and descriptors brought to one scale."""
 
+import pytest
 import torch
 
 from models.learned_odds import LearnedOdds, OddsShape
@@ -34,3 +35,8 @@ def test_descriptors_are_brought_to_one_scale_and_extremes_say_no_more():
     assert plain.shape == (3,)
     torch.testing.assert_close(plain, scaled)
     assert plain[1] == plain[2]
+
+
+def test_descriptors_of_another_version_are_refused():
+    with pytest.raises(ValueError, match=r"judges by 5 numbers and is given 4.*train it again"):
+        untaught()(torch.zeros(3, 4))

@@ -60,6 +60,29 @@ def test_photos_with_a_human_mask_are_told_from_others(home, tmp_path):
         np.testing.assert_array_equal(others[index][0], labels[index][0])
 
 
+def test_a_share_of_the_photos_is_held_out_whatever_other_shards_there_are(home, tmp_path):
+    first = add_shard(home, tmp_path / "one", count=80)
+    versions = label_versions(home, ASSET, [first])
+    alone = ShardLabels(home, ASSET, versions, LIMITS)
+    held, rest = alone.held_out(0.4), alone.without(alone.held_out(0.4))
+    assert 20 <= len(held) <= 44
+    assert len(held) + len(rest) == 80
+    assert set(held._places).isdisjoint(rest._places)
+    assert set(held._places) <= set(alone.held_out(0.6)._places)
+    human = grid_masks((SIZE[1], SIZE[0])).with_columns(source=SOURCES.index("human"))
+    second = add_shard(home, tmp_path / "two", count=80, masks=human)
+    both = ShardLabels(home, ASSET, label_versions(home, ASSET, [first, second]), LIMITS)
+    assert both.held_out(0.4)._places == held._places
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.1, 0), (0.999, 80)])
+def test_too_few_photos_are_not_held_out_at_all(home, tmp_path, share, count):
+    shard = add_shard(home, tmp_path / "one", count=80)
+    labels = ShardLabels(home, ASSET, label_versions(home, ASSET, [shard]), LIMITS)
+    assert len(labels.held_out(share)) == count
+    assert len(labels.without(labels.held_out(share))) == 80 - count
+
+
 def test_no_shard_at_all(home):
     with pytest.raises(UnfitLabels, match="no shard is registered"):
         label_versions(home, ASSET, [])

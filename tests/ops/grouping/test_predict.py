@@ -79,25 +79,35 @@ def test_a_mirrored_view_is_turned_back(model, photo):
 
 
 @pytest.mark.parametrize(
-    ("count", "elder"), [(1, [False]), (2, [True, False]), (4, [True, False, True, False])], ids=["1", "2", "4"]
+    ("count", "heads", "leaders"),
+    [(1, 1, [0]), (1, 2, [1]), (2, 1, [0, 0]), (2, 2, [0, 1]), (4, 2, [0, 1, 0, 1]), (4, 3, [2, 0, 1, 2])],
 )
-def test_two_heads_lead_in_turn_and_the_own_one_last(count: int, elder: list[bool]):
+def test_heads_lead_in_turn_and_the_own_one_last(count: int, heads: int, leaders: list[int]):
     views = [View(side=64 + index) for index in range(count)]
-    assert turns(views) == list(zip(views, elder, strict=True))
+    assert turns(views, heads) == list(zip(views, leaders, strict=True))
 
 
-@pytest.mark.parametrize("as_elder", [False, True])
-def test_trees_heed_both_heads_and_the_one_that_leads_as_deep(model, photo, as_elder):
+@pytest.mark.parametrize(
+    ("leader", "order"),
+    [(-1, ["first", "second", "third"]), (1, ["third", "first", "second"]), (0, ["second", "third", "first"])],
+)
+def test_trees_heed_all_heads_and_the_one_that_leads_last(model, photo, leader, order):
     torch.manual_seed(1)
-    two, options, view = beside(model, 5).eval(), PixelTreeSettings(), SMALL.views[0]
-    alone = [look(photo, view, one, options) for one in (model, two)]
-    shallow, deep = alone if not as_elder else alone[::-1]
-    together = look(photo, view, two, options, as_elder)
-    np.testing.assert_array_equal(together.embedding, deep.embedding)
-    half = together.leaves.embedding.shape[1] // 2
-    for got, want in ((together.leaves.embedding[:, :half], shallow), (together.leaves.embedding[:, half:], deep)):
-        expected = sample_map(want.embedding, together.leaves.rows, together.leaves.columns)
-        np.testing.assert_allclose(got, expected * together.leaves.area[:, None], rtol=1e-5, atol=1e-4)
+    second = beside(model, 5).eval()
+    third, options, view = beside(second, 5).eval(), PixelTreeSettings(), SMALL.views[0]
+    seen = {
+        name: look(photo, view, one, options).embedding
+        for name, one in (("first", model), ("second", second), ("third", third))
+    }
+    together = look(photo, view, third, options, leader)
+    np.testing.assert_array_equal(together.embedding, seen[order[-1]])
+    leaves = together.leaves
+    blocks = np.split(leaves.embedding, leaves.blocks[1:-1], axis=1)
+    for got, name in zip(blocks, order, strict=True):
+        expected = sample_map(seen[name], leaves.rows, leaves.columns) * leaves.area[:, None]
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)
+    for place, name in zip(together.places, ("first", "second", "third"), strict=True):
+        assert order[place] == name
 
 
 def test_masks_of_two_heads_are_not_those_of_one(model, photo):
