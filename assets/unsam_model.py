@@ -8,7 +8,7 @@ from assets.rounds import trained_model
 from ops.learning import Learning
 from stores.home import Home
 
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 LABELS = "round2_labels"
 
 

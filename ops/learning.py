@@ -54,7 +54,7 @@ class PlusSettings(Section):
         "backbone", description="what models of human and other masks go on from; that of human masks alone never does"
     )
     beside: bool = Field(
-        False, description="learn a second head beside that of `initial`, which stays (grouping models only)"
+        False, description="learn one more head beside those of `initial`, which stay (grouping models only)"
     )
     masks: Literal["all", "human"] = Field(
         "all",

@@ -6,7 +6,6 @@ alone, and spread over its neighbours, less where a boundary lies between them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,50 +21,42 @@ _MIDDLE = 4  # the reach at which it counts what both sides are, not only how th
 _RESISTANCE = np.array([2.0, 1.0, 0.0], np.float32)  # of each of `CUES` to spreading
 _SMALL = 1e-6
 _LAB_UNIT = 30.0
-_SIZES, _DIFFERENCES, _OF_HEAD, _CONTEXT = 3, 6, 2, 3  # numbers of `_sizes`, of `_differences`, and of the rest
+_SIZES, _DIFFERENCES, _CONTEXT = 3, 8, 3  # numbers of `_sizes`, of `_differences` without axes, and of the rest
 
 
 @dataclass(frozen=True)
 class _Sides:
-    """Means of every leaf at one reach: colour (n, 3), histogram (n, bins), semantic (n, axes), of each head (n, D)."""
+    """Means of every leaf at one reach: colour (n, 3), histogram (n, bins), embedding (n, D), semantic (n, axes)."""
 
     colour: np.ndarray
     histogram: np.ndarray
+    embedding: np.ndarray
     semantic: np.ndarray
-    embeddings: tuple[np.ndarray, ...]
 
     def spread(self, shares: csr_array) -> _Sides:
-        def mixed(values: np.ndarray) -> np.ndarray:
-            return 0.5 * values + 0.5 * (shares @ values)
-
-        embeddings = tuple(mixed(each) for each in self.embeddings)
-        return _Sides(mixed(self.colour), mixed(self.histogram), mixed(self.semantic), embeddings)
+        return _Sides(*(0.5 * values + 0.5 * (shares @ values) for values in vars(self).values()))
 
 
-def border_descriptor_count(axes: int, heads: int) -> int:
-    """How many numbers describe a border where `axes` are kept of the backbone's map, and `heads` look at it."""
-    return len(CUES) + _SIZES + len(_REACHES) * (_DIFFERENCES + _OF_HEAD * heads + axes) + axes + _CONTEXT
+def border_descriptor_count(axes: int) -> int:
+    """How many numbers describe a border where `axes` are kept of the backbone's map."""
+    return len(CUES) + _SIZES + len(_REACHES) * (_DIFFERENCES + axes) + axes + _CONTEXT
 
 
-def describe_borders(
-    leaves: Leaves, graph: RegionGraph, semantic: np.ndarray, plain: bool, side: int, places: Sequence[int]
-) -> np.ndarray:
+def describe_borders(leaves: Leaves, graph: RegionGraph, semantic: np.ndarray, plain: bool, side: int) -> np.ndarray:
     """(E, border_descriptor_count) float32 of the graph's E borders; the same whichever side is called first.
 
     Args:
-        leaves: whose stages are the embeddings of heads.
+        leaves: whose first stage are embeddings.
         semantic: (n, axes), the backbone's coarsest map at the leaves.
         plain: whether the cues are those of `sobel_boundaries`.
         side: of the view in pixels.
-        places: the stage of each head; heads have columns of their own in this order, whichever leads.
     """
     first, second = graph.first, graph.second
     cues = graph.strength / graph.length[:, None]
     shares = _shares(graph, cues, len(leaves))
     area = leaves.area[:, None]
-    stages = np.split(leaves.embedding / area, leaves.blocks[1:-1], axis=1)
-    embeddings = tuple(stages[place] for place in places)
-    sides = _Sides(leaves.colour / area / _LAB_UNIT, leaves.histogram / area, semantic, embeddings)
+    embedding = leaves.embedding[:, leaves.blocks[0] : leaves.blocks[1]]
+    sides = _Sides(leaves.colour / area / _LAB_UNIT, leaves.histogram / area, embedding / area, semantic)
     parts = [cues, _sizes(leaves, graph)]
     reached = 0
     for reach in _REACHES:
@@ -94,27 +85,25 @@ def _sizes(leaves: Leaves, graph: RegionGraph) -> np.ndarray:
 
 
 def _differences(sides: _Sides, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(E, 6 + 2 heads + axes) of Lab, each and in all, of histograms, embeddings (angle, length) and semantics, each.
+    """(E, 8 + axes) of Lab, each and in all, of histograms, embeddings (angle and length) and semantics, each.
 
     The columns between are chi-squared and the product of both semantics.
     """
     colour = sides.colour[first] - sides.colour[second]
     one, other = sides.histogram[first], sides.histogram[second]
     chi = 0.5 * ((one - other) ** 2 / np.maximum(one + other, _SMALL)).sum(axis=1)
-    here, there = sides.semantic[first], sides.semantic[second]
-    columns = [np.linalg.norm(colour, axis=1), chi]
-    for embedding in sides.embeddings:
-        columns += _parted(embedding, first, second)
-    columns.append((here * there).sum(axis=1))
-    return np.concatenate([np.abs(colour), np.stack(columns, axis=1), np.abs(here - there)], axis=1)
-
-
-def _parted(embedding: np.ndarray, first: np.ndarray, second: np.ndarray) -> list[np.ndarray]:
-    """(E,) angle between the embeddings of both sides, in [0, 1], and (E,) the length of their difference."""
-    near, far = embedding[first], embedding[second]
-    norms = np.linalg.norm(embedding, axis=1)
+    near, far = sides.embedding[first], sides.embedding[second]
+    norms = np.linalg.norm(sides.embedding, axis=1)
     angle = 0.5 - 0.5 * (near * far).sum(axis=1) / np.maximum(norms[first] * norms[second], _SMALL)
-    return [angle, np.linalg.norm(near - far, axis=1)]
+    here, there = sides.semantic[first], sides.semantic[second]
+    columns = [
+        np.linalg.norm(colour, axis=1),
+        chi,
+        angle,
+        np.linalg.norm(near - far, axis=1),
+        (here * there).sum(axis=1),
+    ]
+    return np.concatenate([np.abs(colour), np.stack(columns, axis=1), np.abs(here - there)], axis=1)
 
 
 def _contrast(graph: RegionGraph, cues: np.ndarray, shares: csr_array) -> np.ndarray:

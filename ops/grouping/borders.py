@@ -57,11 +57,8 @@ def learn_borders(
         described = looked.borders_described(borders)[chosen].astype(np.float16)
         return Seen(described, target[chosen].astype(np.float32), weight=np.sqrt(looked.graph.length[chosen]))
 
-    def describing(axes: int) -> int:
-        return border_descriptor_count(axes, model.head_count)
-
     name, only_human = "learning where masks end", settings.masks == "human"
-    return learn_odds(model, sources, settings, prediction, seed, describing, teach, name, log, only_human)
+    return learn_odds(model, sources, settings, prediction, seed, border_descriptor_count, teach, name, log, only_human)
 
 
 def ends(masks: MaskSet, labels: np.ndarray, graph: RegionGraph) -> tuple[np.ndarray, np.ndarray]:

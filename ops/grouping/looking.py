@@ -30,9 +30,6 @@ class Looked:
         leaves, graph: superpixels, mirrored where the view is, and which of them touch.
         embedding: (h, w, D) float32 unit vectors, of the head that leads.
         coarse: (C, h', w'), the backbone's coarsest map, on the model's device.
-
-    Attributes:
-        places: of each of the model's heads, its own last, the block of the leaves' embeddings that is its.
     """
 
     view: View
@@ -40,7 +37,6 @@ class Looked:
     graph: RegionGraph
     embedding: np.ndarray
     coarse: torch.Tensor
-    places: tuple[int, ...]
 
     @property
     def flat(self) -> bool:
@@ -60,8 +56,7 @@ class Looked:
     def borders_described(self, borders: LearnedOdds) -> np.ndarray:
         """(E, D) float32, what `borders` judges the graph's borders by."""
         semantic = sample_map(self.compressed(borders), self.leaves.rows, self.leaves.columns)
-        plain = self.view.boundaries == "sobel"
-        return describe_borders(self.leaves, self.graph, semantic, plain, self.view.side, self.places)
+        return describe_borders(self.leaves, self.graph, semantic, self.view.boundaries == "sobel", self.view.side)
 
 
 @torch.inference_mode()
@@ -81,7 +76,6 @@ def look(image: np.ndarray, view: View, model: GroupingModel, options: PixelTree
     with computing("auto", device):
         maps, coarse = model.look(network_input(working, view.side).to(device))
     embeddings = [each[0].permute(1, 2, 0).float().cpu().numpy() for each in maps]
-    order = np.roll(np.arange(len(embeddings)), -1 - leader).tolist()
-    ordered = [embeddings[head] for head in order]
+    ordered = [embeddings[head] for head in np.roll(np.arange(len(embeddings)), -1 - leader)]
     leaves, graph = analyse(working, ordered if len(ordered) > 1 else 2 * ordered, options)
-    return Looked(view, leaves, graph, ordered[-1], coarse[0], tuple(np.argsort(order).tolist()))
+    return Looked(view, leaves, graph, ordered[-1], coarse[0])
