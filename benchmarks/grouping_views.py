@@ -6,7 +6,7 @@ MODEL is a safetensors file. Prints recall with its standard errors, what it is 
 photos, and the seconds a photo takes on one thread: of the model as it predicts by default; of its first view alone;
 with outlines that are not put to the vote; with all views counting alike in the agreement; with a smaller largest view;
 with the same network before it learned anything; and with trees that do not heed embeddings. Of a model that has them:
-each head alone (the oldest is 0) without borders, with borders and with what people draw not heeded.
+each head alone (the oldest is 0), with borders and with what people draw not heeded.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPre
     }
     if model.elders:
         heads = [*model.elders, model]
-        rows |= {
-            f"head {number} alone, no borders": (_alone(model, head), default) for number, head in enumerate(heads)
-        }
+        rows |= {f"head {number} alone": (_alone(model, head), default) for number, head in enumerate(heads)}
     if model.borders is not None:
         plain = tuple(view.model_copy(update={"border_weight": 0.0}) for view in default.views)
         rows["borders not heeded"] = model, default.model_copy(update={"views": plain})
@@ -60,10 +58,10 @@ def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPre
 
 
 def _alone(model: GroupingModel, head: GroupingHead) -> GroupingModel:
-    """The model with one of its heads only; what it learned of borders asks for all."""
+    """The model with one of its heads only."""
     alone = deepcopy(model)
     alone.load_state_dict(head.state_dict(), strict=False)
-    alone.elders, alone.borders = nn.ModuleList(), None
+    alone.elders = nn.ModuleList()
     return alone
 
 
