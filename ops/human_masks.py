@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ops.drawing import is_drawn
 from ops.fanout import Fanout
 from ops.mask_tree import build_tree
 from ops.nms import distinct
@@ -21,8 +22,6 @@ from stores.masks import SOURCES, MaskSet
 from stores.sa1b import from_sa1b, sa1b_number
 from stores.shards import ShardReader, ShardSource
 from stores.versions import version_of
-
-_BITS = 64
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ def is_selected(key: str, fraction: float) -> bool:
 
     It depends on the image's id alone: adding shards changes nothing, and a larger share holds the smaller ones.
     """
-    digest = hashlib.blake2b(image_id(key).encode(), digest_size=_BITS // 8).digest()
-    return int.from_bytes(digest) < fraction * 2**_BITS
+    return is_drawn(image_id(key), fraction)
 
 
 def annotated_images(source: ShardSource, keys: Iterable[str], fraction: float) -> Annotated:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 
 import numpy as np
 
+from ops.drawing import is_drawn
 from ops.settings import LimitSettings
 from ops.stage_workers import REFUSABLE, read_image
 from ops.training_source import UnfitSource
@@ -23,7 +24,6 @@ from stores.versions import NoVersion
 _NAMED = 5
 _OF_ALL_SHARDS = ("image_tags", "image_classifier")
 _FEWEST_HELD_OUT = 20
-_DRAWN_BYTES = 8
 
 
 class UnfitLabels(RuntimeError):
@@ -115,18 +115,16 @@ class ShardLabels:
 
     def with_human_masks(self) -> ShardLabels:
         """Only the photos that have a human mask among their labels; no photo is read to tell."""
-        annotated = self._annotated()
-        return self._only([place for place in self._places if place in annotated])
+        return self._only([place for place in self._places if place in self._annotated])
 
     def without_human_masks(self) -> ShardLabels:
         """Only the other photos."""
-        annotated = self._annotated()
-        return self._only([place for place in self._places if place not in annotated])
+        return self._only([place for place in self._places if place not in self._annotated])
 
     def held_out(self, share: float) -> ShardLabels:
         """A share of the photos without human masks, by key, whatever other shards there are; none if too few."""
-        annotated = self._annotated()
-        chosen = [place for place in self._places if place not in annotated and _drawn(place[1]) < share]
+        drawn = [place for place in self._places if is_drawn(place[1], share, b"held out")]
+        chosen = [place for place in drawn if place not in self._annotated]
         return self._only(chosen if len(chosen) >= _FEWEST_HELD_OUT else [])
 
     def without(self, others: ShardLabels) -> ShardLabels:
@@ -139,6 +137,7 @@ class ShardLabels:
         chosen._places = places
         return chosen
 
+    @cached_property
     def _annotated(self) -> set[tuple[str, str]]:
         """Shard and key of the photos with a human mask."""
         found = set()
@@ -168,9 +167,3 @@ class ShardLabels:
                 "materialise the shard again"
             )
         return image, masks
-
-
-def _drawn(key: str) -> float:
-    """A number in [0, 1) of an image's key; not that by which images with human masks are selected."""
-    digest = hashlib.blake2b(key.encode(), digest_size=_DRAWN_BYTES, person=b"held out").digest()
-    return int.from_bytes(digest) / 2 ** (8 * _DRAWN_BYTES)

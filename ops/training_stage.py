@@ -99,13 +99,13 @@ class TrainingJob:
         result = train(task, self.settings, self.folder, after_window=self._say)
         path = Path(self.folder) / MODEL_FILE
         if worker_place()[0] == 0 and isinstance(result.model, GroupingModel):
-            self._learn_odds(result.model, source)
+            self._learn_odds(result.model, source, held_out)
             save_grouping(result.model, path, torch.float16)
         elif worker_place()[0] == 0 and isinstance(result.model, WholeImageModel):
             save_whole_image(result.model, path, torch.float16)
         return result
 
-    def _learn_odds(self, model: GroupingModel, source: ShardLabels) -> None:
+    def _learn_odds(self, model: GroupingModel, source: ShardLabels, held_out: ShardLabels) -> None:
         """Where masks end and what people draw; each in what was learned before it."""
         from ops.grouping.borders import learn_borders
         from ops.grouping.quality import learn_quality
@@ -113,7 +113,7 @@ class TrainingJob:
         settings, seed, annotated = self.settings, self.settings.seed, source.with_human_masks()
         telling = [annotated]
         if settings.borders.masks == "all":
-            telling.append(source.held_out(settings.held_out) or source.without_human_masks())
+            telling.append(held_out or source.without_human_masks())
         model.borders = learn_borders(model, telling, settings.borders, self.prediction, seed, self.log)
         model.quality = learn_quality(model, [annotated], settings.quality, self.prediction, seed, self.log)
 
