@@ -29,11 +29,12 @@ from ops.grouping.settings import GroupingPrediction
 from stores.images import decode_image
 from stores.masks import MaskSet
 
+_BORDER_WEIGHTS = (0.0, 2.0, 4.0, 8.0)
+
 
 def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPrediction]]:
     """Model and settings of each row."""
     default = GroupingPrediction()
-    deaf = tuple(view.model_copy(update={"feature_weight": 0.0}) for view in default.views)
     smaller = (*default.views[:-1], default.views[-1].model_copy(update={"side": 896}))
     torch.manual_seed(0)
     untaught = build_grouping(model.shape).eval()
@@ -44,17 +45,21 @@ def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPre
         "all views count alike": (model, default.model_copy(update={"agreement_decay": 1.0})),
         "largest view of 896 pixels": (model, default.model_copy(update={"views": smaller})),
         "before learning": (untaught, default),
-        "embeddings not heeded": (model, default.model_copy(update={"views": deaf})),
+        "embeddings not heeded": (model, _in_all_views(default, feature_weight=0.0)),
     }
     if model.elders:
         heads = [*model.elders, model]
         rows |= {f"head {number} alone": (_alone(model, head), default) for number, head in enumerate(heads)}
     if model.borders is not None:
-        plain = tuple(view.model_copy(update={"border_weight": 0.0}) for view in default.views)
-        rows["borders not heeded"] = model, default.model_copy(update={"views": plain})
+        for weight in _BORDER_WEIGHTS:
+            rows[f"borders of weight {weight:g}"] = model, _in_all_views(default, border_weight=weight)
     if model.quality is not None:
         rows["what people draw not heeded"] = model, default.model_copy(update={"quality_weight": 0.0})
     return rows
+
+
+def _in_all_views(settings: GroupingPrediction, **changes: float) -> GroupingPrediction:
+    return settings.model_copy(update={"views": tuple(view.model_copy(update=changes) for view in settings.views)})
 
 
 def _alone(model: GroupingModel, head: GroupingHead) -> GroupingModel:

@@ -99,6 +99,9 @@ class ShardLabels:
     Args:
         versions: of the labels, by shard.
         limits: what is refused as an image.
+
+    Attributes:
+        places: shard and key of each photo, in the order of their indices.
     """
 
     def __init__(self, home: Home, asset: str, versions: Mapping[str, str], limits: LimitSettings) -> None:
@@ -108,33 +111,33 @@ class ShardLabels:
             shard: _Shard(source_of(home, shard).open(), open_masks(home, asset, shard, version))
             for shard, version in versions.items()
         }
-        self._places = [(shard, key) for shard, labels in self._shards.items() for key in labels.masks.keys]
+        self.places = [(shard, key) for shard, labels in self._shards.items() for key in labels.masks.keys]
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.places)
 
     def with_human_masks(self) -> ShardLabels:
         """Only the photos that have a human mask among their labels; no photo is read to tell."""
-        return self._only([place for place in self._places if place in self._annotated])
+        return self._only([place for place in self.places if place in self._annotated])
 
     def without_human_masks(self) -> ShardLabels:
         """Only the other photos."""
-        return self._only([place for place in self._places if place not in self._annotated])
+        return self._only([place for place in self.places if place not in self._annotated])
 
     def held_out(self, share: float) -> ShardLabels:
         """A share of the photos without human masks, by key, whatever other shards there are; none if too few."""
-        drawn = [place for place in self._places if is_drawn(place[1], share, b"held out")]
+        drawn = [place for place in self.places if is_drawn(place[1], share, b"held out")]
         chosen = [place for place in drawn if place not in self._annotated]
         return self._only(chosen if len(chosen) >= _FEWEST_HELD_OUT else [])
 
     def without(self, others: ShardLabels) -> ShardLabels:
         """Only the photos that are not among others."""
-        left_out = set(others._places)
-        return self._only([place for place in self._places if place not in left_out])
+        left_out = set(others.places)
+        return self._only([place for place in self.places if place not in left_out])
 
     def _only(self, places: list[tuple[str, str]]) -> ShardLabels:
         chosen = copy(self)
-        chosen._places = places
+        chosen.places = places
         return chosen
 
     @cached_property
@@ -153,7 +156,7 @@ class ShardLabels:
         Raises:
             UnfitSource: the photo cannot be read any more, or is of another size than its labels.
         """
-        shard, key = self._places[index]
+        shard, key = self.places[index]
         labels = self._shards[shard]
         with self._lock:
             masks = labels.masks[key]

@@ -70,7 +70,7 @@ class View(Section):
         2.0, ge=0, description="what embeddings count in merging, against the recipe's features"
     )
     boundaries: Literal["multiscale", "sobel"] = Field("multiscale", description="what the superpixels follow")
-    border_weight: float = Field(2.0, ge=0, description="what learned borders count in merging; 0 heeds none")
+    border_weight: float = Field(6.0, ge=0, description="what learned borders count in merging; 0 heeds none")
     largest_overlap: float = Field(0.9, gt=0, le=1, description="IoU above which the lower of two is left out")
 
 

@@ -67,12 +67,12 @@ def test_a_share_of_the_photos_is_held_out_whatever_other_shards_there_are(home,
     held, rest = alone.held_out(0.4), alone.without(alone.held_out(0.4))
     assert 20 <= len(held) <= 44
     assert len(held) + len(rest) == 80
-    assert set(held._places).isdisjoint(rest._places)
-    assert set(held._places) <= set(alone.held_out(0.6)._places)
+    assert set(held.places).isdisjoint(rest.places)
+    assert set(held.places) <= set(alone.held_out(0.6).places)
     human = grid_masks((SIZE[1], SIZE[0])).with_columns(source=SOURCES.index("human"))
     second = add_shard(home, tmp_path / "two", count=80, masks=human)
     both = ShardLabels(home, ASSET, label_versions(home, ASSET, [first, second]), LIMITS)
-    assert both.held_out(0.4)._places == held._places
+    assert both.held_out(0.4).places == held.places
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.1, 0), (0.999, 80)])

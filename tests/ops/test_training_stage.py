@@ -35,12 +35,12 @@ def taught(labelled, folder, monkeypatch, learner="grouping", **borders):
     model = GroupingModel(GroupingConfig(dim=16, embedding=4))
 
     def train(task, settings, folder, after_window):
-        taught["embeddings"] = set(task._places)
+        taught["embeddings"] = set(task.places)
         return TrainingResult(model, [], 0)
 
     def learn(name):
         def learn(model, sources, *_):
-            taught[name] = set().union(*(source._places for source in sources))
+            taught[name] = set().union(*(source.places for source in sources))
 
         return learn
 
