@@ -6,7 +6,8 @@ MODEL is a safetensors file. Prints recall with its standard errors, what it is 
 photos, and the seconds a photo takes on one thread: of the model as it predicts by default; of its first view alone;
 with outlines that are not put to the vote; with all views counting alike in the agreement; with a smaller largest view;
 with the same network before it learned anything; and with trees that do not heed embeddings. Of a model that has them:
-each head alone (the oldest is 0), with borders and with what people draw not heeded.
+each head alone (the oldest is 0), with learned borders of other weights (0: not heeded), and with what people draw not
+heeded.
 """
 
 from __future__ import annotations
