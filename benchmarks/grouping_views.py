@@ -4,10 +4,11 @@ python -m benchmarks.grouping_views DATASET MODEL [--file REGISTER] [--limit 20]
 
 MODEL is a safetensors file. Prints recall with its standard errors, what it is beyond that of the first row on the same
 photos, and the seconds a photo takes on one thread: of the model as it predicts by default; of its first view alone;
-with outlines that are not put to the vote; with all views counting alike in the agreement; with a smaller largest view;
+with outlines that are not put to the vote; with all views counting alike in the agreement; with masks ranked without
+regard to those before them, but near-copies left out; with a smaller largest view;
 with the same network before it learned anything; and with trees that do not heed embeddings. Of a model that has them:
-each head alone (the oldest is 0), with learned borders of other weights (0: not heeded), and with what people draw not
-heeded.
+each head alone (the oldest is 0), with learned borders of other weights (0: not heeded) or without a say in the order,
+and with what people draw not heeded.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from stores.images import decode_image
 from stores.masks import MaskSet
 
 _BORDER_WEIGHTS = (0.0, 2.0, 4.0, 8.0)
+_PLAIN_ORDER = {"crowding": 0.0, "repetition": 0.0, "largest_overlap": 0.8}
 
 
 def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPrediction]]:
@@ -44,6 +46,7 @@ def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPre
         "one view": (model, default.model_copy(update={"views": default.views[:1]})),
         "outlines of the best view": (model, default.model_copy(update={"least_vote": 1.0})),
         "all views count alike": (model, default.model_copy(update={"agreement_decay": 1.0})),
+        "what is new in a mask not heeded": (model, default.model_copy(update=_PLAIN_ORDER)),
         "largest view of 896 pixels": (model, default.model_copy(update={"views": smaller})),
         "before learning": (untaught, default),
         "embeddings not heeded": (model, _in_all_views(default, feature_weight=0.0)),
@@ -54,6 +57,7 @@ def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPre
     if model.borders is not None:
         for weight in _BORDER_WEIGHTS:
             rows[f"borders of weight {weight:g}"] = model, _in_all_views(default, border_weight=weight)
+        rows["borders without a say in the order"] = model, _in_all_views(default, border_score=0.0)
     if model.quality is not None:
         rows["what people draw not heeded"] = model, default.model_copy(update={"quality_weight": 0.0})
     return rows

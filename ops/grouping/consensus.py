@@ -1,11 +1,11 @@
-"""Masks on which several views of a photo agree: ranked by that, near-copies left out, outlines put to the vote."""
+"""Masks on which several views of a photo agree: ranked by that and by what is new in each, outlines by vote."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ops.grouping.agreement import Pool, pool
-from ops.grouping.odds import shifted
+from ops.grouping.odds import log_odds, shifted
 from ops.grouping.settings import GroupingPrediction
 from ops.grouping.views import Proposed
 from ops.kernels import kernel
@@ -30,48 +30,47 @@ def consensus(
         return MaskSet.empty(image.shape[:2])
     found = pool(views, size)
     agreement = found.agreement(settings.agreement_decay)
-    score = ranks(found.score, agreement, settings.agreement_weight)
-    kept, score = choose(found.iou, score, settings, most)
+    odds = ranks(found.score, agreement, settings.agreement_weight)
+    kept, score = choose(found.iou, odds, settings, most)
     masks = _outlines(image, found, kept, settings.least_vote).with_columns(score=score, confidence=agreement[kept])
     return masks.take(np.flatnonzero(masks.boxes[:, 2] > 0))
 
 
 def ranks(score: np.ndarray, agreement: np.ndarray, weight: float) -> np.ndarray:
-    """Scores in (0, 1): a view's own, less `weight` of its log-odds for all that the agreement lacks to 1."""
-    return shifted(score, weight * (agreement - 1))
+    """(n,) log-odds: those of a view's own score in (0, 1), less `weight` for all that the agreement lacks to 1."""
+    return log_odds(score) + weight * (agreement - 1)
 
 
-def choose(
-    iou: np.ndarray, score: np.ndarray, settings: GroupingPrediction, most: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The best of n candidates in the order in which they are to be looked at.
+def choose(iou: np.ndarray, odds: np.ndarray, settings: GroupingPrediction, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The best of n candidates one by one, each for what it shows that those before it do not.
 
-    One that overlaps a better one by more than `largest_overlap` is left out. Beyond `crowded_overlap` it says little
-    that is new and loses `crowding` of its log-odds, so that few masks already show many things.
+    A candidate loses log-odds to all that were taken before it, for how much it overlaps them (`crowding`), and to the
+    nearest of them as one that says the same again (`repetition`); beyond `largest_overlap` with one it is left out. So
+    the next is where the best ones have not been yet: Soft-NMS (Bodla et al. 2017) with a sum over all better ones.
 
     Args:
-        iou: (n, n) of the candidates. score: (n,) in (0, 1).
+        iou: (n, n) of the candidates. odds: (n,) their log-odds.
         most: k at most.
 
     Returns:
-        (k,) int64 indices and their (k,) float32 scores, descending.
+        (k,) int64 indices and their (k,) float32 scores in (0, 1), descending.
     """
-    alive, apart = np.ones(len(score), bool), np.ones(len(score), bool)
-    kept: list[int] = []
-    lonely = 0
-    for index in np.argsort(-score, kind="stable"):
-        if lonely == most:
-            break
-        if alive[index]:
-            kept.append(int(index))
-            alive &= iou[index] <= settings.largest_overlap
-            if apart[index]:
-                lonely += 1
-                apart &= (iou[index] <= settings.crowded_overlap) | (np.arange(len(score)) == index)
-    chosen = np.array(kept, np.int64)
-    final = shifted(score[chosen], np.where(apart[chosen], 0, -settings.crowding))
-    order = np.argsort(-final, kind="stable")[:most]
-    return chosen[order], final[order]
+    width = settings.largest_overlap - settings.repeated_overlap
+    crowded, nearest = np.zeros(len(odds), np.float32), np.zeros(len(odds), np.float32)
+    left = np.ones(len(odds), bool)
+    chosen, final = [], []
+    while left.any() and len(chosen) < most:
+        repeated = np.clip((nearest - settings.repeated_overlap) / width, 0, 1)
+        worth = odds - settings.crowding * crowded - settings.repetition * repeated
+        best = int(np.where(left, worth, -np.inf).argmax())
+        chosen.append(best)
+        final.append(worth[best])
+        overlap = iou[best].astype(np.float32)
+        crowded += overlap**2
+        np.maximum(nearest, overlap, out=nearest)
+        left &= overlap <= settings.largest_overlap
+        left[best] = False
+    return np.array(chosen, np.int64), shifted(np.full(len(final), 0.5), np.array(final))
 
 
 class Electorate:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ops.settings import Section
 
@@ -71,6 +71,9 @@ class View(Section):
     )
     boundaries: Literal["multiscale", "sobel"] = Field("multiscale", description="what the superpixels follow")
     border_weight: float = Field(6.0, ge=0, description="what learned borders count in merging; 0 heeds none")
+    border_score: float = Field(
+        8.0, ge=0, description="log-odds that a region gains by learned borders all along its outline, beyond the usual"
+    )
     largest_overlap: float = Field(0.9, gt=0, le=1, description="IoU above which the lower of two is left out")
 
 
@@ -91,10 +94,25 @@ class GroupingPrediction(Section):
     agreement_decay: float = Field(
         0.6, gt=0, le=1, description="what a view counts in the agreement, against one that agrees more"
     )
-    largest_overlap: float = Field(0.8, gt=0, le=1, description="IoU above which the lower of two masks is left out")
-    crowded_overlap: float = Field(0.6, gt=0, le=1, description="IoU above which the lower of two masks is crowded")
+    largest_overlap: float = Field(0.9, gt=0, le=1, description="IoU above which the lower of two masks is left out")
     quality_weight: float = Field(
         0.25, ge=0, description="what a model that learned from human masks heeds of how they look, in log-odds"
     )
-    crowding: float = Field(1.0, ge=0, description="log-odds that a crowded mask loses")
+    crowding: float = Field(
+        0.3, ge=0, description="log-odds that a mask loses to each better one, times their IoU squared"
+    )
+    repeated_overlap: float = Field(
+        0.6, ge=0, lt=1, description="IoU with a better mask from which on one says the same again"
+    )
+    repetition: float = Field(
+        2.0, ge=0, description="log-odds that a mask loses which nears `largest_overlap` with a better one"
+    )
     least_vote: float = Field(0.5, gt=0, le=1, description="a view with a smaller IoU has no say in a mask's outline")
+
+    @model_validator(mode="after")
+    def _overlaps_in_order(self) -> Self:
+        if self.repeated_overlap >= self.largest_overlap:
+            raise ValueError(
+                f"repeated_overlap {self.repeated_overlap:g} must be below largest_overlap {self.largest_overlap:g}"
+            )
+        return self

@@ -13,10 +13,10 @@ from ops.grouping.descriptors import describe_regions
 from ops.grouping.looking import Looked, look
 from ops.grouping.odds import shifted
 from ops.grouping.settings import View
-from ops.pixel_tree.merging import MergeWeights
 from ops.pixel_tree.proposals import LeafSets
+from ops.pixel_tree.ranking import MEASURES
 from ops.pixel_tree.recipe import TREES, propose_all
-from ops.pixel_tree.region_graph import RegionGraph, with_cue
+from ops.pixel_tree.region_graph import with_cue
 from ops.pixel_tree.selection import select
 from ops.settings import PixelTreeSettings
 from stores.masks import MaskSet
@@ -25,14 +25,18 @@ if TYPE_CHECKING:
     from models.grouping import GroupingModel
     from models.learned_odds import LearnedOdds
 
+# What a model says of borders, on average along outlines: at the size of the image, and more for each unit of log size.
+_PARTED, _PARTED_BY_SIZE = 0.466, 0.023
+
 
 @dataclass(frozen=True)
 class Candidates:
-    """The best regions of one view, before anything that was learned of them counts; m in all, best first.
+    """The best regions of one view by the recipe's own score, best first, m in all.
 
     Shapes:
         looked: what they were found in. sets: m leaf sets over its leaves.
-        measures: (m, len(MEASURES)). score: (m,) float32 in (0, 1).
+        measures: (m, len(MEASURES)). score: (m,) float32 in (0, 1), with what was learned of borders, if anything, and
+            not yet with what was learned of what people draw.
     """
 
     looked: Looked
@@ -72,7 +76,8 @@ def find_candidates(
     """At most `most` regions of a uint8 RGB (H, W, 3) image, best first; None for one without any edge.
 
     They are those of the label recipe `pixel_tree`, with the embeddings of the model's heads for the shallow and for
-    the deep half of the backbone's features, and with the borders that the model learned as one more cue.
+    the deep half of the backbone's features, and with the borders that the model learned as one more cue, by
+    which regions merge and are ranked.
 
     Args:
         leader: as in `look`.
@@ -81,21 +86,27 @@ def find_candidates(
     looked = look(image, view, model, options, leader)
     if looked.flat:
         return None
-    graph, trees = _parted(looked, model)
+    parted = _parted(looked, model)
+    graph, trees = looked.graph, TREES
+    if parted is not None:
+        graph, trees = with_cue(graph, view.border_weight * parted), [weights.with_cue(1.0) for weights in TREES]
     nothing = MaskSet.empty(image.shape[:2])
     found = propose_all(looked.leaves, graph, looked.embedding, nothing, options, view.feature_weight, trees)
     kept = select(found.sets, found.score, found.area, looked.leaves.area, most, view.largest_overlap)
-    return Candidates(looked, found.sets.take(kept), found.values[kept], found.score[kept])
+    values, score = found.values[kept], found.score[kept]
+    if parted is not None:
+        # Not before they are selected: what borders say leaves small things out.
+        usual = _PARTED + _PARTED_BY_SIZE * values[:, MEASURES.index("size")]
+        score = shifted(score, view.border_score * (found.cues[kept, -1] / view.border_weight - usual))
+    return Candidates(looked, found.sets.take(kept), values, score)
 
 
-def _parted(looked: Looked, model: GroupingModel) -> tuple[RegionGraph, Sequence[MergeWeights]]:
-    """The graph and how its regions merge, with what the model learned of borders as one more cue."""
-    weight = looked.view.border_weight
-    if model.borders is None or not weight:
-        return looked.graph, TREES
+def _parted(looked: Looked, model: GroupingModel) -> np.ndarray | None:
+    """(E,) in (0, 1), how surely masks end at each border of the graph; None where the model did not learn it."""
+    if model.borders is None or not looked.view.border_weight:
+        return None
     described = torch.from_numpy(looked.borders_described(model.borders)).to(looked.coarse.device)
-    ends = torch.sigmoid(model.borders(described)).float().cpu().numpy()
-    return with_cue(looked.graph, weight * ends), [weights.with_cue(1.0) for weights in TREES]
+    return torch.sigmoid(model.borders(described)).float().cpu().numpy()
 
 
 @torch.inference_mode()

@@ -22,7 +22,8 @@ _STRONG_BOUNDARY = 6.0
 class Measures:
     """One column a name of `MEASURES`; m candidates.
 
-    values: (m, len(MEASURES)) float32. area: (m,) float32 pixels.
+    values: (m, len(MEASURES)) float32. area: (m,) float32 pixels. cues: (m, K) float32, mean of each of the graph's
+        boundary cues along the outline.
 
     size: log of the share of the image. boundary: mean strength of all cues around the outline, cut off where it is
     strong enough. separation: log of the dissimilarity that its own parent had to overcome. compactness: log of
@@ -31,6 +32,7 @@ class Measures:
 
     values: np.ndarray
     area: np.ndarray
+    cues: np.ndarray
 
 
 def measure(tree: MergeTree, candidates: Candidates, leaves: Leaves, graph: RegionGraph) -> Measures:
@@ -38,11 +40,11 @@ def measure(tree: MergeTree, candidates: Candidates, leaves: Leaves, graph: Regi
     frame = tree.accumulate(leaves.frame[:, None])[:, 0]
     area = candidates.total(tree.area)
     border = candidates.total(outline, tree.length)
-    cues = candidates.total(strength, tree.strength).sum(axis=1) / np.maximum(border, 1)
+    cues = candidates.total(strength, tree.strength) / np.maximum(border, 1)[:, None]
     perimeter = border + candidates.total(frame)
     parted = np.where(candidates.nodes >= 0, _parent_dissimilarity(tree)[candidates.nodes], np.inf)
-    values = _values(area / leaves.area.sum(), cues, parted.min(axis=1), area / perimeter**2)
-    return Measures(values, area)
+    values = _values(area / leaves.area.sum(), cues.sum(axis=1), parted.min(axis=1), area / perimeter**2)
+    return Measures(values, area, cues)
 
 
 def measure_grown(tree: MergeTree, cut: Cut, member: np.ndarray, leaves: Leaves) -> Measures:
@@ -50,26 +52,28 @@ def measure_grown(tree: MergeTree, cut: Cut, member: np.ndarray, leaves: Leaves)
     crossing = member[:, cut.first] != member[:, cut.second]
     area = (member @ tree.area[cut.nodes]).astype(np.float32)
     border = crossing @ tree.length[cut.edges]
-    cues = crossing @ tree.strength[cut.edges].sum(axis=1) / np.maximum(border, 1)
+    cues = (crossing @ tree.strength[cut.edges] / np.maximum(border, 1)[:, None]).astype(np.float32)
     perimeter = border + member @ tree.accumulate(leaves.frame[:, None])[cut.nodes, 0]
     weakest = np.where(crossing, tree.dissimilarity[cut.edges], np.inf).min(axis=1, initial=np.inf)
-    values = _values(area / leaves.area.sum(), cues, weakest, area / perimeter**2, grown=1.0)
-    return Measures(values, area)
+    values = _values(area / leaves.area.sum(), cues.sum(axis=1), weakest, area / perimeter**2, grown=1.0)
+    return Measures(values, area, cues)
 
 
 def measure_sets(sets: LeafSets, leaves: Leaves, graph: RegionGraph, separation: float) -> Measures:
     """The same measures of any leaf sets, with a separation that is given."""
     values, areas = np.zeros((len(sets), len(MEASURES)), np.float32), np.zeros(len(sets), np.float32)
+    cues = np.zeros((len(sets), graph.strength.shape[1]), np.float32)
     for index in range(len(sets)):
         inside = np.zeros(len(leaves), bool)
         inside[sets.leaves[sets.offsets[index] : sets.offsets[index + 1]]] = True
         crossing = inside[graph.first] != inside[graph.second]
         border = graph.length[crossing].sum()
         areas[index] = leaves.area[inside].sum()
-        cues = graph.strength[crossing].sum() / max(border, 1)
+        cues[index] = graph.strength[crossing].sum(axis=0) / max(border, 1)
         perimeter = border + leaves.frame[inside].sum()
-        values[index] = _values(areas[index] / leaves.area.sum(), cues, separation, areas[index] / perimeter**2)
-    return Measures(values, areas)
+        roundness = areas[index] / perimeter**2
+        values[index] = _values(areas[index] / leaves.area.sum(), cues[index].sum(), separation, roundness)
+    return Measures(values, areas, cues)
 
 
 def _values(

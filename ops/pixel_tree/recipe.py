@@ -34,11 +34,15 @@ _LARGEST_ENLARGEMENT = 2.0
 
 @dataclass(frozen=True)
 class Proposals:
-    """Candidates of all trees: leaf sets, areas in pixels (m,), measures (m, len(MEASURES)) and scores (m,)."""
+    """Candidates of all trees, m in all: leaf sets, areas in pixels (m,), measures (m, len(MEASURES)), scores (m,).
+
+    cues: (m, K) float32, mean of each of the graph's boundary cues along the outline.
+    """
 
     sets: LeafSets
     area: np.ndarray
     values: np.ndarray
+    cues: np.ndarray
     score: np.ndarray
 
 
@@ -122,5 +126,9 @@ def propose_all(
         measures.append(measure_sets(sets[-1], leaves, graph, separation))
     values = np.concatenate([part.values for part in measures])
     return Proposals(
-        join_sets(sets), np.concatenate([part.area for part in measures]), values, scores_of(values, options.ranked_by)
+        join_sets(sets),
+        np.concatenate([part.area for part in measures]),
+        values,
+        np.concatenate([part.cues for part in measures]),
+        scores_of(values, options.ranked_by),
     )

@@ -1,5 +1,7 @@
 """Learning where masks end: at the outline of discs, and not at the stripe that goes across them."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from models.grouping import build_grouping
 from models.grouping_config import GroupingConfig
 from ops.grouping.borders import ends, held_apart, learn_borders, parted
 from ops.grouping.looking import look
+from ops.grouping.odds import log_odds
 from ops.grouping.settings import BorderSettings, GroupingPrediction, View
 from ops.grouping.views import find_candidates
 from ops.pixel_tree.full_size import labels_at_size
@@ -183,6 +186,35 @@ def test_the_whole_disc_is_ranked_higher_for_what_was_learned(model, borders):
     finally:
         model.borders = None
     assert learned <= unlearned
+
+
+def test_regions_gain_by_the_learned_borders_along_their_outlines(model, borders):
+    view, options = VIEWS.views[0], PixelTreeSettings()
+    photo, _ = striped_disc(23)
+    try:
+        model.borders = borders
+        plain, gaining = (
+            find_candidates(photo, view.model_copy(update={"border_score": score}), model, options, 10_000)
+            for score in (0.0, 3.0)
+        )
+    finally:
+        model.borders = None
+    looked = plain.looked
+    parted = torch.sigmoid(borders(torch.from_numpy(looked.borders_described(borders)))).numpy()
+
+    def held(found):
+        return [tuple(found.sets.leaves[a:b]) for a, b in pairwise(found.sets.offsets)]
+
+    before = dict(zip(held(plain), log_odds(plain.score), strict=True))
+    compared = 0
+    for leaves, odds in zip(held(gaining), log_odds(gaining.score), strict=True):
+        if leaves in before:
+            crossing = np.isin(looked.graph.first, leaves) != np.isin(looked.graph.second, leaves)
+            mean = np.average(parted[crossing], weights=looked.graph.length[crossing]) if crossing.any() else 0
+            share = looked.leaves.area[list(leaves)].sum() / looked.leaves.area.sum()
+            assert odds - before[leaves] == pytest.approx(3 * (mean - 0.466 - 0.023 * np.log(share)), abs=0.02)
+            compared += 1
+    assert compared > 50
 
 
 def test_without_weight_what_was_learned_is_not_heeded(model, borders):

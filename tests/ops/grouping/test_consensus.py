@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from ops.grouping.agreement import pool
 from ops.grouping.consensus import Electorate, choose, consensus, ranks
@@ -13,36 +14,56 @@ PHOTO = np.zeros((*SIZE, 3), np.uint8)
 SETTINGS = GroupingPrediction()
 
 
-def choose_slowly(iou, score, settings, most):
-    kept, apart = [], []
-    for i in sorted(range(len(score)), key=lambda i: -score[i]):
-        if any(iou[i, j] > settings.largest_overlap for j in kept):
-            continue
-        kept.append(i)
-        if not any(iou[i, j] > settings.crowded_overlap for j in apart):
-            apart.append(i)
-    odds = {i: np.log(score[i] / (1 - score[i])) - (0 if i in apart else settings.crowding) for i in kept}
-    return sorted(kept, key=lambda i: -odds[i])[:most]
+def choose_slowly(iou, odds, settings, most):
+    kept, worths, left = [], [], set(range(len(odds)))
+
+    def worth(i):
+        nearest = max((iou[i, j] for j in kept), default=0)
+        repeated = (nearest - settings.repeated_overlap) / (settings.largest_overlap - settings.repeated_overlap)
+        crowded = sum(iou[i, j] ** 2 for j in kept)
+        return odds[i] - settings.crowding * crowded - settings.repetition * min(max(repeated, 0), 1)
+
+    while left and len(kept) < most:
+        best = max(left, key=worth)
+        worths.append(worth(best))
+        kept.append(best)
+        left = {i for i in left - {best} if iou[i, best] <= settings.largest_overlap}
+    return kept, worths
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("most", [4, 60])
-def test_order_against_a_plain_loop(seed, most):
+@pytest.mark.parametrize(
+    "settings", [SETTINGS, GroupingPrediction(crowding=0.0, largest_overlap=0.7), GroupingPrediction(repetition=0.0)]
+)
+def test_order_against_a_plain_loop(seed, most, settings):
     generator = np.random.default_rng(seed)
     half = np.triu(generator.uniform(size=(60, 60)) ** 3, 1)
-    iou, score = half + half.T + np.eye(60), generator.permutation(60).astype(np.float32) / 61 + 0.005
-    kept, ranked = choose(iou, score, SETTINGS, most)
-    assert kept.tolist() == choose_slowly(iou, score, SETTINGS, most)
-    assert (np.diff(ranked) < 0).all()
-    assert ((ranked > 0) & (ranked < 1)).all()
+    iou, odds = half + half.T + np.eye(60), generator.normal(0, 3, 60)
+    kept, score = choose(iou, odds, settings, most)
+    expected, worths = choose_slowly(iou, odds, settings, most)
+    assert kept.tolist() == expected
+    np.testing.assert_allclose(np.log(score / (1 - score.astype(float))), worths, atol=1e-2, rtol=1e-3)
+    assert (np.diff(score) <= 0).all()
+
+
+def test_a_smaller_thing_elsewhere_comes_before_a_third_way_to_say_the_same():
+    alike = np.array([[1, 0.7, 0.7, 0], [0.7, 1, 0.7, 0], [0.7, 0.7, 1, 0], [0, 0, 0, 1]])
+    odds = np.array([3.0, 2.9, 2.8, 1.9])
+    assert choose(alike, odds, SETTINGS, 4)[0].tolist() == [0, 1, 3, 2]
+    assert choose(alike, odds, GroupingPrediction(crowding=0, repetition=0), 4)[0].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("repeated", "largest"), [(0.9, 0.9), (0.8, 0.7)])
+def test_overlaps_out_of_order_are_refused(repeated, largest):
+    with pytest.raises(ValidationError, match=r"repeated_overlap .* must be below largest_overlap"):
+        GroupingPrediction(repeated_overlap=repeated, largest_overlap=largest)
 
 
 def test_agreement_moves_the_log_odds():
     score = np.array([0.5, 0.5, 0.9], np.float32)
-    np.testing.assert_allclose(
-        ranks(score, np.array([1.0, 0.5, 0.5]), 8), [0.5, 1 / (1 + np.e**4), 9 / (9 + np.e**4)], rtol=1e-5
-    )
-    np.testing.assert_allclose(ranks(np.array([0.0, 1.0], np.float32), np.ones(2), 8), [0, 1], atol=1e-5)
+    np.testing.assert_allclose(ranks(score, np.array([1.0, 0.5, 0.5]), 8), [0, -4, np.log(9) - 4], rtol=1e-5)
+    assert np.isfinite(ranks(np.array([0.0, 1.0], np.float32), np.ones(2), 8)).all()
 
 
 def test_outlines_are_what_most_views_have():

@@ -95,4 +95,5 @@ def test_leaf_sets_and_measures_of_unions(seed: int) -> None:
     measured, anew = measure_grown(tree, cut, unions, leaves), measure_sets(sets, leaves, graph, 1.0)
     np.testing.assert_allclose(measured.area, anew.area, rtol=1e-5)
     np.testing.assert_allclose(measured.values[:, [0, 1, 3]], anew.values[:, [0, 1, 3]], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(measured.cues, anew.cues, rtol=1e-3, atol=1e-3)
     assert measured.area.min() > 0.01 * leaves.area.sum()

@@ -125,6 +125,7 @@ def test_candidates_are_their_leaf_sets_and_measures_hold(seed: int) -> None:
     measured, expected = measure(tree, candidates, leaves, graph), measure_sets(sets, leaves, graph, 1.0)
     np.testing.assert_allclose(measured.area, expected.area, rtol=1e-5)
     np.testing.assert_allclose(measured.values[:, [0, 1, 3]], expected.values[:, [0, 1, 3]], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(measured.cues, expected.cues, rtol=1e-3, atol=1e-3)
 
 
 def test_pairs_are_neighbours_that_did_not_merge_with_each_other() -> None:
