@@ -58,13 +58,14 @@ def choose(iou: np.ndarray, odds: np.ndarray, settings: GroupingPrediction, most
     width = settings.largest_overlap - settings.repeated_overlap
     crowded, nearest = np.zeros(len(odds), np.float32), np.zeros(len(odds), np.float32)
     left = np.ones(len(odds), bool)
-    chosen, final = [], []
+    chosen: list[int] = []
+    final: list[float] = []
     while left.any() and len(chosen) < most:
         repeated = np.clip((nearest - settings.repeated_overlap) / width, 0, 1)
         worth = odds - settings.crowding * crowded - settings.repetition * repeated
         best = int(np.where(left, worth, -np.inf).argmax())
         chosen.append(best)
-        final.append(worth[best])
+        final.append(float(worth[best]))
         overlap = iou[best].astype(np.float32)
         crowded += overlap**2
         np.maximum(nearest, overlap, out=nearest)

@@ -13,6 +13,7 @@ from ops.grouping.descriptors import describe_regions
 from ops.grouping.looking import Looked, look
 from ops.grouping.odds import shifted
 from ops.grouping.settings import View
+from ops.pixel_tree.merging import MergeWeights
 from ops.pixel_tree.proposals import LeafSets
 from ops.pixel_tree.ranking import MEASURES
 from ops.pixel_tree.recipe import TREES, propose_all
@@ -87,9 +88,11 @@ def find_candidates(
     if looked.flat:
         return None
     parted = _parted(looked, model)
-    graph, trees = looked.graph, TREES
+    graph = looked.graph
+    trees: Sequence[MergeWeights] = TREES
     if parted is not None:
-        graph, trees = with_cue(graph, view.border_weight * parted), [weights.with_cue(1.0) for weights in TREES]
+        graph = with_cue(graph, view.border_weight * parted)
+        trees = [weights.with_cue(1.0) for weights in TREES]
     nothing = MaskSet.empty(image.shape[:2])
     found = propose_all(looked.leaves, graph, looked.embedding, nothing, options, view.feature_weight, trees)
     kept = select(found.sets, found.score, found.area, looked.leaves.area, most, view.largest_overlap)
