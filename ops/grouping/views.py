@@ -74,7 +74,7 @@ def find_candidates(
     most: int,
     leader: int = -1,
 ) -> Candidates | None:
-    """At most `most` regions of a uint8 RGB (H, W, 3) image, best first; None for one without any edge.
+    """At most `most` regions of a uint8 RGB (H, W, 3) image, best of the recipe first; None for one without any edge.
 
     They are those of the label recipe `pixel_tree`, with the embeddings of the model's heads for the shallow and for
     the deep half of the backbone's features, and with the borders that the model learned as one more cue, by
