@@ -30,15 +30,22 @@ def consensus(
         return MaskSet.empty(image.shape[:2])
     found = pool(views, size)
     agreement = found.agreement(settings.agreement_decay)
-    odds = ranks(found.score, agreement, settings.agreement_weight)
-    kept, score = choose(found.iou, odds, settings, most)
+    kept, score = choose(found.iou, ranks(found, agreement, settings), settings, most)
     masks = _outlines(image, found, kept, settings.least_vote).with_columns(score=score, confidence=agreement[kept])
     return masks.take(np.flatnonzero(masks.boxes[:, 2] > 0))
 
 
-def ranks(score: np.ndarray, agreement: np.ndarray, weight: float) -> np.ndarray:
-    """(n,) log-odds: those of a view's own score in (0, 1), less `weight` for all that the agreement lacks to 1."""
-    return log_odds(score) + weight * (agreement - 1)
+def ranks(found: Pool, agreement: np.ndarray, settings: GroupingPrediction) -> np.ndarray:
+    """(n,) log-odds of each candidate: its score's, less `agreement_weight` for all that its agreement lacks to 1.
+
+    The score is in part its own view's, in part the mean of all views that have it (`shared_score`), in which each is
+    weighed by the IoU of what it has, if that is `least_vote` at least.
+    """
+    own = log_odds(found.score)
+    say = np.where(found.best >= settings.least_vote, found.best, 0)
+    say[np.arange(len(own)), found.view_of()] = 0
+    beyond = (say * (own[found.partner] - own[:, None])).sum(axis=1) / (1 + say.sum(axis=1))
+    return own + settings.shared_score * beyond + settings.agreement_weight * (agreement - 1)
 
 
 def choose(iou: np.ndarray, odds: np.ndarray, settings: GroupingPrediction, most: int) -> tuple[np.ndarray, np.ndarray]:

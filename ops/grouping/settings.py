@@ -94,6 +94,12 @@ class GroupingPrediction(Section):
     agreement_decay: float = Field(
         0.6, gt=0, le=1, description="what a view counts in the agreement, against one that agrees more"
     )
+    shared_score: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="how much of a score is the mean of all views that have the mask, not its own view's",
+    )
     largest_overlap: float = Field(0.9, gt=0, le=1, description="IoU above which the lower of two masks is left out")
     quality_weight: float = Field(
         0.25, ge=0, description="what a model that learned from human masks heeds of how they look, in log-odds"

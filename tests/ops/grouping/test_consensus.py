@@ -60,10 +60,48 @@ def test_overlaps_out_of_order_are_refused(repeated, largest):
         GroupingPrediction(repeated_overlap=repeated, largest_overlap=largest)
 
 
-def test_agreement_moves_the_log_odds():
-    score = np.array([0.5, 0.5, 0.9], np.float32)
-    np.testing.assert_allclose(ranks(score, np.array([1.0, 0.5, 0.5]), 8), [0, -4, np.log(9) - 4], rtol=1e-5)
-    assert np.isfinite(ranks(np.array([0.0, 1.0], np.float32), np.ones(2), 8)).all()
+def ranks_slowly(found, agreement, settings):
+    odds, view_of = [], found.view_of()
+    for index, score in enumerate(found.score):
+        own = np.log(score / (1 - score))
+        words, weights = [own], [1.0]
+        for view in range(len(found.views)):
+            partner = found.partner[index, view]
+            if view != view_of[index] and found.iou[index, partner] >= settings.least_vote:
+                words.append(np.log(found.score[partner] / (1 - found.score[partner])))
+                weights.append(found.best[index, view])
+        mean = np.average(words, weights=weights)
+        odds.append((1 - settings.shared_score) * own + settings.shared_score * mean)
+    return np.array(odds) - settings.agreement_weight * (1 - agreement)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("settings", [SETTINGS, GroupingPrediction(shared_score=1.0, least_vote=0.3)])
+def test_ranks_against_a_plain_loop(seed, settings):
+    found = pool([random_view(seed * 3 + view, SIZE) for view in range(3)], SIZE)
+    assert ((found.best >= settings.least_vote).sum(axis=1) > 1).any()
+    agreement = found.agreement()
+    np.testing.assert_allclose(
+        ranks(found, agreement, settings), ranks_slowly(found, agreement, settings), rtol=1e-4, atol=1e-3
+    )
+
+
+def test_agreement_and_other_views_move_the_log_odds():
+    halves = np.zeros((4, 4), int)
+    halves[:, 2:] = 1
+    views = [proposed(halves, [[0], [1]], [0.5, 0.9]), proposed(halves, [[0]], [0.9])]
+    alone, agreement = np.log(9), np.array([1.0, 0.5, 1.0])
+    settings = GroupingPrediction(agreement_weight=8, shared_score=0.5)
+    np.testing.assert_allclose(
+        ranks(pool(views, (4, 4)), agreement, settings), [alone / 4, alone - 4, alone * 3 / 4], rtol=1e-5
+    )
+
+
+def test_scores_of_zero_and_one_have_finite_ranks():
+    halves = np.zeros((4, 4), int)
+    halves[:, 2:] = 1
+    found = pool([proposed(halves, [[0], [1]], [0.0, 1.0]), proposed(halves, [[0]], [1.0])], (4, 4))
+    assert np.isfinite(ranks(found, found.agreement(), SETTINGS)).all()
 
 
 def test_outlines_are_what_most_views_have():
