@@ -60,6 +60,11 @@ class BorderSettings(LessonSettings):
 class QualitySettings(LessonSettings):
     """How labels with human masks teach what people draw (`ops.grouping.quality`)."""
 
+    steps: int = Field(800, ge=1)
+    batch: int = Field(8192, ge=1)
+    weight_decay: float = Field(0.5, ge=0)
+    restraint: float = Field(1e-2, ge=0, description="weight of the square of what is learned, in log-odds")
+
 
 class View(Section):
     """One way to look at a photo."""
@@ -102,7 +107,7 @@ class GroupingPrediction(Section):
     )
     largest_overlap: float = Field(0.9, gt=0, le=1, description="IoU above which the lower of two masks is left out")
     quality_weight: float = Field(
-        0.25, ge=0, description="what a model that learned from human masks heeds of how they look, in log-odds"
+        1.0, ge=0, description="what a model that learned from human masks heeds of how they look, in log-odds"
     )
     crowding: float = Field(
         0.3, ge=0, description="log-odds that a mask loses to each better one, times their IoU squared"
