@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ops.grouping.agreement import Pool, pool
-from ops.grouping.odds import log_odds, shifted
+from ops.grouping.odds import log_odds, scores
 from ops.grouping.settings import GroupingPrediction
 from ops.grouping.views import Proposed
 from ops.kernels import kernel
@@ -78,7 +78,7 @@ def choose(iou: np.ndarray, odds: np.ndarray, settings: GroupingPrediction, most
         np.maximum(nearest, overlap, out=nearest)
         left &= overlap <= settings.largest_overlap
         left[best] = False
-    return np.array(chosen, np.int64), shifted(np.full(len(final), 0.5), np.array(final))
+    return np.array(chosen, np.int64), scores(np.array(final))
 
 
 class Electorate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit
 
 _SURE = 1e-6
 
@@ -15,4 +16,9 @@ def log_odds(score: np.ndarray) -> np.ndarray:
 
 def shifted(score: np.ndarray, by: np.ndarray | float) -> np.ndarray:
     """Scores whose log-odds are moved, float32."""
-    return (1 / (1 + np.exp(-(log_odds(score) + by)))).astype(np.float32)
+    return scores(log_odds(score) + by)
+
+
+def scores(odds: np.ndarray) -> np.ndarray:
+    """Scores in (0, 1) of log-odds, float32."""
+    return expit(odds).astype(np.float32)
