@@ -52,29 +52,34 @@ def learn_borders(
         looked = look(at.image, at.view, model, options, at.leader)
         if looked.flat:
             return None
-        target, known = ends(at.masks, labels_at_size(looked.labels, at.image), looked.graph)
-        chosen = np.random.default_rng([seed, at.number]).permutation(np.flatnonzero(known))[: settings.borders]
+        target, trust = ends(at.masks, labels_at_size(looked.labels, at.image), looked.graph, settings.human_weight)
+        chosen = np.random.default_rng([seed, at.number]).permutation(np.flatnonzero(trust))[: settings.borders]
         described = looked.borders_described(borders)[chosen].astype(np.float16)
-        return Seen(described, target[chosen].astype(np.float32), weight=np.sqrt(looked.graph.length[chosen]))
+        weight = trust[chosen] * np.sqrt(looked.graph.length[chosen])
+        return Seen(described, target[chosen].astype(np.float32), weight=weight.astype(np.float32))
 
     name, only_human = "learning where masks end", settings.masks == "human"
     return learn_odds(model, sources, settings, prediction, seed, border_descriptor_count, teach, name, log, only_human)
 
 
-def ends(masks: MaskSet, labels: np.ndarray, graph: RegionGraph) -> tuple[np.ndarray, np.ndarray]:
-    """(E,) in [0, 1], how surely masks end at each border; (E,) bool, whether any mask says.
+def ends(
+    masks: MaskSet, labels: np.ndarray, graph: RegionGraph, human_weight: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """(E,) in [0, 1], how surely masks end at each border; (E,) what that is worth, 0 where no mask says.
 
     What people drew decides where it says something, other masks elsewhere.
 
     Args:
         masks: of the photo. labels: (H, W) int32 of the photo, which leaf holds each pixel. graph: of these leaves.
+        human_weight: worth of what people say, where that of other masks is 1.
     """
     human = is_human(masks)
     target, known = parted(masks.take(np.flatnonzero(human)), labels, graph)
+    worth = human_weight * known
     if human.all():
-        return target, known
+        return target, worth
     held, there = held_apart(masks.take(np.flatnonzero(~human)), labels, graph)
-    return np.where(known, target, held), known | there
+    return np.where(known, target, held), np.where(known, worth, there)
 
 
 def parted(masks: MaskSet, labels: np.ndarray, graph: RegionGraph) -> tuple[np.ndarray, np.ndarray]:

@@ -44,6 +44,9 @@ class BorderSettings(LessonSettings):
     masks: Literal["human", "all"] = Field(
         "human", description="which of the labels tell: human ones alone, or also those that nobody drew"
     )
+    human_weight: float = Field(
+        6.0, gt=0, description="what a border counts of which a human mask tells, against one of which only others do"
+    )
     held_out: float = Field(
         0.15,
         ge=0,

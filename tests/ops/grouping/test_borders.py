@@ -141,12 +141,13 @@ def test_what_people_drew_decides_where_they_drew_something():
     graph = connect(labels, np.zeros((1, 1, 8), np.float32))
     human = MaskSet.from_dense([labels <= 1], labels.shape, source=np.array([HUMAN], np.uint8))
     unsupervised = random_masks(0, 5, labels)
-    target, known = ends(concatenate([human, unsupervised]), labels, graph)
+    target, worth = ends(concatenate([human, unsupervised]), labels, graph, human_weight=6.0)
     held, _ = held_apart(unsupervised, labels, graph)
     assert (target[0], target[1]) == (0, 1)
     assert target[2] == held[2]
-    assert known.all()
-    assert ends(human, labels, graph)[1].tolist() == [True, True, False]
+    assert worth.tolist() == [6, 6, 1]
+    assert ends(human, labels, graph)[1].tolist() == [1, 1, 0]
+    assert ends(human, labels, graph, human_weight=6.0)[1].tolist() == [6, 6, 0]
 
 
 def test_masks_that_nobody_drew_teach_where_they_end(model):
