@@ -82,6 +82,9 @@ class View(Section):
     border_score: float = Field(
         8.0, ge=0, description="log-odds that a region gains by learned borders all along its outline, beyond the usual"
     )
+    smallest: float = Field(0.0002, gt=0, lt=1, description="least area of a tree's region, as a share of the image")
+    small: float = Field(0.008, gt=0, le=1, description="share of the image below which a region's size is against it")
+    smallness: float = Field(0.5, ge=0, description="log-odds that it loses for each time that it is e times smaller")
     largest_overlap: float = Field(0.9, gt=0, le=1, description="IoU above which the lower of two is left out")
 
 
@@ -97,8 +100,8 @@ class GroupingPrediction(Section):
     """How a photo's masks are agreed on (`ops.grouping.consensus`)."""
 
     views: tuple[View, ...] = Field(_VIEWS, min_length=1, description="ways to look at a photo")
-    candidates: int = Field(1500, ge=1, description="of each view, the best")
-    agreement_weight: float = Field(12.0, ge=0, description="log-odds that full agreement is worth over none")
+    candidates: int = Field(2000, ge=1, description="of each view, the best")
+    agreement_weight: float = Field(10.0, ge=0, description="log-odds that full agreement is worth over none")
     agreement_decay: float = Field(
         0.6, gt=0, le=1, description="what a view counts in the agreement, against one that agrees more"
     )
@@ -113,7 +116,7 @@ class GroupingPrediction(Section):
         1.0, ge=0, description="what a model that learned from human masks heeds of how they look, in log-odds"
     )
     crowding: float = Field(
-        0.3, ge=0, description="log-odds that a mask loses to each better one, times their IoU squared"
+        0.25, ge=0, description="log-odds that a mask loses to each better one, times their IoU squared"
     )
     repeated_overlap: float = Field(
         0.6, ge=0, lt=1, description="IoU with a better mask from which on one says the same again"

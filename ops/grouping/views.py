@@ -36,8 +36,8 @@ class Candidates:
 
     Shapes:
         looked: what they were found in. sets: m leaf sets over its leaves.
-        measures: (m, len(MEASURES)). score: (m,) float32 in (0, 1), with what was learned of borders, if anything, and
-            not yet with what was learned of what people draw.
+        measures: (m, len(MEASURES)). score: (m,) float32 in (0, 1), with what was learned of borders, if anything, less
+            for small ones, and not yet with what was learned of what people draw.
     """
 
     looked: Looked
@@ -83,7 +83,7 @@ def find_candidates(
     Args:
         leader: as in `look`.
     """
-    options = options.model_copy(update={"objects": False})
+    options = options.model_copy(update={"objects": False, "smallest": view.smallest})
     looked = look(image, view, model, options, leader)
     if looked.flat:
         return None
@@ -96,11 +96,14 @@ def find_candidates(
     nothing = MaskSet.empty(image.shape[:2])
     found = propose_all(looked.leaves, graph, looked.embedding, nothing, options, view.feature_weight, trees)
     kept = select(found.sets, found.score, found.area, looked.leaves.area, most, view.largest_overlap)
-    values, score = found.values[kept], found.score[kept]
+    values = found.values[kept]
+    size = values[:, MEASURES.index("size")]
+    # Not before they are selected: what borders and sizes say leaves small things out.
+    gain = -view.smallness * np.maximum(np.log(view.small) - size, 0)
     if parted is not None:
-        # Not before they are selected: what borders say leaves small things out.
-        usual = _PARTED + _PARTED_BY_SIZE * values[:, MEASURES.index("size")]
-        score = shifted(score, view.border_score * (found.cues[kept, -1] / view.border_weight - usual))
+        usual = _PARTED + _PARTED_BY_SIZE * size
+        gain += view.border_score * (found.cues[kept, -1] / view.border_weight - usual)
+    score = shifted(found.score[kept], gain)
     return Candidates(looked, found.sets.take(kept), values, score)
 
 
