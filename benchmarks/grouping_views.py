@@ -5,10 +5,11 @@ python -m benchmarks.grouping_views DATASET MODEL [--file REGISTER] [--limit 20]
 MODEL is a safetensors file. Prints recall with its standard errors, what it is beyond that of the first row on the same
 photos, and the seconds a photo takes on one thread: of the model as it predicts by default; of its first view alone;
 with outlines that are not put to the vote; with all views counting alike in the agreement; with scores in which other
-views have no say; with masks ranked without regard to those before them, but near-copies left out; with a smaller
-largest view; with the same network before it learned anything; and with trees that do not heed embeddings. Of a model
-that has them: each head alone (the oldest is 0), with learned borders of other weights (0: not heeded) or without a say
-in the order, and with what people draw not heeded.
+views have no say; with masks ranked without regard to those before them, but near-copies left out; with no smaller
+regions than the label recipe's least; with small regions that lose nothing by their size; with a smaller largest view;
+with the same network before it learned anything; and with trees that do not heed embeddings. Of a model that has them:
+each head alone (the oldest is 0), with learned borders of other weights (0: not heeded) or without a say in the order,
+and with what people draw not heeded.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from ops.datasets import load_datasets, pick
 from ops.ground_truth import GroundTruth, ImageId
 from ops.grouping.predict import grouped_masks
 from ops.grouping.settings import GroupingPrediction
+from ops.settings import PixelTreeSettings
 from stores.images import decode_image
 from stores.masks import MaskSet
 
 _BORDER_WEIGHTS = (0.0, 2.0, 4.0, 8.0)
+_LEAST_OF_LABELS = PixelTreeSettings().smallest
 _PLAIN_ORDER = {"crowding": 0.0, "repetition": 0.0, "largest_overlap": 0.8}
 
 
@@ -48,6 +51,8 @@ def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPre
         "all views count alike": (model, default.model_copy(update={"agreement_decay": 1.0})),
         "scores of one view alone": (model, default.model_copy(update={"shared_score": 0.0})),
         "what is new in a mask not heeded": (model, default.model_copy(update=_PLAIN_ORDER)),
+        "no smaller regions than labels have": (model, _in_all_views(default, smallest=_LEAST_OF_LABELS)),
+        "small regions lose nothing": (model, _in_all_views(default, smallness=0.0)),
         "largest view of 896 pixels": (model, default.model_copy(update={"views": smaller})),
         "before learning": (untaught, default),
         "embeddings not heeded": (model, _in_all_views(default, feature_weight=0.0)),

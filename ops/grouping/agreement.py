@@ -34,6 +34,12 @@ class Pool:
         """(n,) int64."""
         return np.repeat(np.arange(len(self.views)), np.diff(self.starts))
 
+    def voices(self, least: float) -> np.ndarray:
+        """(n, V) float32, what each view says of each candidate: its IoU there, 0 below `least` and in its own view."""
+        says = np.where(self.best >= least, self.best, 0)
+        says[np.arange(len(says)), self.view_of()] = 0
+        return says
+
     def agreement(self, decay: float = 1.0) -> np.ndarray:
         """(n,) float32 in [0, 1], the mean over all other views of the largest IoU there; 1 where there is one view.
 

@@ -42,8 +42,7 @@ def ranks(found: Pool, agreement: np.ndarray, settings: GroupingPrediction) -> n
     weighed by the IoU of what it has, if that is `least_vote` at least.
     """
     own = log_odds(found.score)
-    say = np.where(found.best >= settings.least_vote, found.best, 0)
-    say[np.arange(len(own)), found.view_of()] = 0
+    say = found.voices(settings.least_vote)
     beyond = (say * (own[found.partner] - own[:, None])).sum(axis=1) / (1 + say.sum(axis=1))
     return own + settings.shared_score * beyond + settings.agreement_weight * (agreement - 1)
 
@@ -136,8 +135,9 @@ def _add_votes(
 def _outlines(image: np.ndarray, found: Pool, kept: np.ndarray, least_vote: float) -> MaskSet:
     """Each mask where most views have it; a view's vote is its IoU with the mask, none below `least_vote`."""
     electorate = Electorate(image, found)
-    ballots = np.where(found.best[kept] >= least_vote, found.best[kept], 0)
-    ballots[np.arange(len(kept)), found.view_of()[kept]] = 1
-    outlines = [electorate.outline(*one) for one in zip(ballots, found.partner[kept], strict=True)]
+    ballots, partners = found.voices(least_vote)[kept], found.partner[kept]
+    own = np.arange(len(kept)), found.view_of()[kept]
+    ballots[own], partners[own] = 1, kept
+    outlines = [electorate.outline(*one) for one in zip(ballots, partners, strict=True)]
     boxes = np.array([box for box, _ in outlines], np.int32).reshape(-1, 4)
     return MaskSet.from_crops(image.shape[:2], boxes, [crop for _, crop in outlines])

@@ -8,9 +8,10 @@ from skimage import data
 from models.grouping import beside, build_grouping
 from models.grouping_config import GroupingConfig
 from ops.grouping.looking import look
+from ops.grouping.odds import log_odds
 from ops.grouping.predict import grouped_masks
 from ops.grouping.settings import GroupingPrediction, View
-from ops.grouping.views import propose, turns
+from ops.grouping.views import find_candidates, propose, turns
 from ops.model_stages import predicted_tree
 from ops.pixel_tree.stages import sample_map
 from ops.settings import PixelTreeSettings
@@ -106,6 +107,31 @@ def test_trees_heed_all_heads_and_the_one_that_leads_last(model, photo, leader, 
     for got, name in zip(blocks, order, strict=True):
         expected = sample_map(seen[name], leaves.rows, leaves.columns) * leaves.area[:, None]
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)
+
+
+def shares(found):
+    """Area of each candidate as a share of the photo, leaf by leaf."""
+    leaves = found.looked.leaves
+    return np.array([leaves.area[own].sum() for own in np.split(found.sets.leaves, found.sets.offsets[1:-1])]) / (
+        leaves.area.sum()
+    )
+
+
+@pytest.mark.parametrize("smallest", [0.0005, 0.004, 0.03])
+def test_no_region_is_smaller_than_the_least_area(model, photo, smallest):
+    found = find_candidates(photo, View(side=SIDE, smallest=smallest), model, PixelTreeSettings(), 10_000)
+    assert smallest <= shares(found).min() < 3 * smallest
+
+
+def test_a_region_below_the_share_loses_by_its_size(model, photo):
+    plain, losing = (
+        find_candidates(photo, View(side=SIDE, small=0.05, smallness=loss), model, PixelTreeSettings(), 10_000)
+        for loss in (0.0, 1.5)
+    )
+    np.testing.assert_array_equal(plain.sets.leaves, losing.sets.leaves)
+    lost = log_odds(plain.score) - log_odds(losing.score)
+    np.testing.assert_allclose(lost, 1.5 * np.log(0.05 / np.minimum(shares(plain), 0.05)), atol=0.02)
+    assert 0 < np.count_nonzero(lost > 0.1) < len(lost)
 
 
 def test_masks_of_two_heads_are_not_those_of_one(model, photo):
