@@ -74,7 +74,7 @@ def find_candidates(
     most: int,
     leader: int = -1,
 ) -> Candidates | None:
-    """At most `most` regions of a uint8 RGB (H, W, 3) image, best of the recipe first; None for one without any edge.
+    """At most `most` regions of a uint8 RGB (H, W, 3) image, best of the recipe first; None where there is none.
 
     They are those of the label recipe `pixel_tree`, with the embeddings of the model's heads for the shallow and for
     the deep half of the backbone's features, and with the borders that the model learned as one more cue, by
@@ -96,6 +96,8 @@ def find_candidates(
     nothing = MaskSet.empty(image.shape[:2])
     found = propose_all(looked.leaves, graph, looked.embedding, nothing, options, view.feature_weight, trees)
     kept = select(found.sets, found.score, found.area, looked.leaves.area, most, view.largest_overlap)
+    if not len(kept):
+        return None
     values = found.values[kept]
     size = values[:, MEASURES.index("size")]
     # Not before they are selected: what borders and sizes say leaves small things out.
@@ -125,7 +127,7 @@ def propose(
     quality_weight: float = 0.0,
     leader: int = -1,
 ) -> Proposed | None:
-    """At most `most` candidates of a uint8 RGB (H, W, 3) image; None for one without any edge.
+    """At most `most` candidates of a uint8 RGB (H, W, 3) image; None where there is none.
 
     Args:
         leader: as in `look`.

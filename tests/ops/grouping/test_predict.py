@@ -123,6 +123,14 @@ def test_no_region_is_smaller_than_the_least_area(model, photo, smallest):
     assert smallest <= shares(found).min() < 3 * smallest
 
 
+def test_a_photo_without_a_region_that_large_has_no_masks(model, photo):
+    views = tuple(view.model_copy(update={"smallest": 0.95}) for view in SMALL.views)
+    assert len(grouped_masks(photo, model, SMALL.model_copy(update={"views": views}))) == 0
+    one = SMALL.model_copy(update={"views": (views[0], SMALL.views[1])})
+    alone = SMALL.model_copy(update={"views": SMALL.views[1:]})
+    np.testing.assert_array_equal(grouped_masks(photo, model, one).bits, grouped_masks(photo, model, alone).bits)
+
+
 def test_a_region_below_the_share_loses_by_its_size(model, photo):
     plain, losing = (
         find_candidates(photo, View(side=SIDE, small=0.05, smallness=loss), model, PixelTreeSettings(), 10_000)
