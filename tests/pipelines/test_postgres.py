@@ -89,5 +89,4 @@ def test_a_backfill_of_many_runs_at_once_through_the_daemon(home, unsam):
         records = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]), limit=AT_ONCE)
         under_way = [(launch_of(instance, record.dagster_run.run_id), record.end_time) for record in records]
         most = max(sum(begun <= moment < ended for begun, ended in under_way) for moment, _ in under_way)
-        # The daemon launches one by one, so how many overlap depends on how fast a run ends; one by one is a failure.
-        assert most >= 2, f"{most} at once"
+        assert most >= AT_ONCE // 2, f"{most} at once; the daemon launches one by one, and the first may end early"
