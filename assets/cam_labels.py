@@ -14,7 +14,7 @@ from stores.home import Home
 from stores.label_map_store import open_labels
 from stores.manifests import open_manifest, source_of
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 
 
 @dg.asset(

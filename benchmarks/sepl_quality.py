@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.machine import describe_machine
 from ops.confusion import Confusion
 from ops.sepl.evaluation import BEFORE, OTHER_STAGES, REFINED, Truth, open_truth, optional_labels, repairs
-from ops.sepl.label_stages import masks_of
+from ops.sepl.label_stages import heat_of, masks_of
 from ops.sepl.settings import SEPL_PRESETS
 from ops.sepl.tag_stage import open_tags
 from stores.home import Home
@@ -49,7 +49,8 @@ def confusions(
         for base, layer in BASES.items():
             before = cams.layer(key, layer)
             predicted[base, ""] = before
-            predicted |= {(base, s): made for s, made in repairs(before, sources, key, classes, most_masks)}
+            heat = heat_of(cams, key) if base == BEFORE else None
+            predicted |= {(base, s): made for s, made in repairs(before, sources, key, classes, most_masks, heat)}
         true = truth[name]()
         for stage, labels in predicted.items():
             confusion = Confusion(classes)

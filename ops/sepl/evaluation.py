@@ -10,6 +10,7 @@ import numpy as np
 
 from ops.confusion import Confusion, MismatchedLabels, image_iou
 from ops.sepl.label_stages import ShardMasks, masks_of
+from ops.sepl.pool import Heat
 from ops.sepl.relabel import relabel
 from ops.sepl.settings import SEPL_PRESETS
 from stores.coco import ImageRecord, read_coco
@@ -119,13 +120,18 @@ def evaluate_shards(
 
 
 def repairs(
-    labels: np.ndarray, sources: Mapping[str, ShardMasks], key: str, classes: int, most_masks: int | None
+    labels: np.ndarray,
+    sources: Mapping[str, ShardMasks],
+    key: str,
+    classes: int,
+    most_masks: int | None,
+    heat: Heat | None = None,
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """A label map repaired by every preset with every source of masks, by name."""
+    """A label map repaired by every preset with every source of masks, by name; `heat` is what it was made of."""
     for source, reader in sources.items():
         own = reader.of(key, labels.shape, most_masks)
         for preset, settings in SEPL_PRESETS.items():
-            yield _repair(preset, source), relabel(labels, own, classes, settings).labels
+            yield _repair(preset, source), relabel(labels, own, classes, settings, heat).labels
 
 
 def short_name(stage: str) -> str:

@@ -14,6 +14,7 @@ from models.backbone import best_device
 from ops.fanout import Fanout
 from ops.phases import Stopwatch
 from ops.sepl.class_settings import CamSettings, ClassSettings
+from ops.sepl.pool import Heat
 from ops.sepl.relabel import UnfitLabelMap, relabel
 from ops.sepl.settings import SeplSettings
 from ops.settings import LimitSettings
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from models.image_classifier import ImageClassifier
     from models.semantic import SemanticModel
 
-CAM_LAYERS, CAM_COUNTS = ("labels", "cam", "heat"), ("empty",)
+CAM_LAYERS, CAM_COUNTS = ("labels", "cam", "heat", "strongest"), ("empty",)
 LAYER_OF = {"refined": "labels", "activations": "cam"}
 SEPL_LAYERS, SEPL_COUNTS = ("labels",), ("masks", "chosen", "bare", "vanished")
 PREDICTED_LAYERS: tuple[str, ...] = ("labels",)
@@ -217,7 +218,9 @@ class SeplWorker:
                 with watch.phase("read"):
                     masks = self.masks.of(key, labels.shape, self.most_masks)
                 with watch.phase("sepl"):
-                    done = relabel(labels, masks, self.classes, self.settings)
+                    pooled = self.settings.rule == "pool" and self.layer == LAYER_OF["activations"]
+                    heat = heat_of(self.cams, key) if pooled else None
+                    done = relabel(labels, masks, self.classes, self.settings, heat)
             except (UnfitLabelMap, BadLabelMap) as error:
                 raise BadAnnotations(str(error)) from error
             numbers = (len(masks), done.chosen, len(done.bare), len(done.vanished))
@@ -251,6 +254,11 @@ class SemanticWorker:
             return Made(LabelledImage({"labels": labels}), watch.seconds)
 
         return worker
+
+
+def heat_of(cams: LabelShardReader, key: str) -> Heat:
+    """What the classifier saw of an image."""
+    return Heat(cams.layer(key, "strongest"), cams.layer(key, "heat"))
 
 
 def is_mask_file(masks: str) -> bool:

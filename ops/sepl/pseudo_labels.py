@@ -16,7 +16,6 @@ from ops.sepl.class_settings import CamSettings
 from ops.sepl.walk import random_walk
 from ops.sharp_upsample import upsample_sharply
 
-LAYERS = ("labels", "cam", "heat")
 _HEAT_STEP = 8
 
 
@@ -28,17 +27,19 @@ class PseudoLabels:
         refined: after random walk and CRF.
         plain: from the activation maps alone.
         heat: largest activation of any class, 0 to 255 in steps of 8.
+        strongest: the tag of that activation, the background's weight left aside.
         empty: tags whose activation map is 0 everywhere; they get no pixel.
     """
 
     refined: np.ndarray
     plain: np.ndarray
     heat: np.ndarray
+    strongest: np.ndarray
     empty: tuple[int, ...]
 
     def layers(self) -> dict[str, np.ndarray]:
         """By name, as they are stored."""
-        return dict(zip(LAYERS, (self.refined, self.plain, self.heat), strict=True))
+        return {"labels": self.refined, "cam": self.plain, "heat": self.heat, "strongest": self.strongest}
 
 
 def pseudo_labels(
@@ -48,7 +49,7 @@ def pseudo_labels(
     size = image.shape[:2]
     if not labels:
         nothing = np.zeros(size, np.uint8)
-        return PseudoLabels(nothing, nothing, nothing, ())
+        return PseudoLabels(nothing, nothing, nothing, nothing, ())
     seen = activations(model, image, labels, settings)
     maps = seen.maps
     if settings.walk:
@@ -56,8 +57,9 @@ def pseudo_labels(
     refined = refined_labels(maps, seen.labels, image, settings)
     full = _enlarged(seen.maps, size)
     heat = (full.amax(dim=0).numpy() * (255 // _HEAT_STEP)).round().astype(np.uint8) * _HEAT_STEP
+    strongest = np.array(seen.labels, np.uint8)[full.argmax(dim=0).numpy()]
     empty = tuple(label for label, own in zip(seen.labels, seen.maps, strict=True) if not own.any())
-    return PseudoLabels(refined, labels_of(full, seen.labels, settings), heat, empty)
+    return PseudoLabels(refined, labels_of(full, seen.labels, settings), heat, strongest, empty)
 
 
 def refined_labels(maps: torch.Tensor, labels: tuple[int, ...], image: np.ndarray, settings: CamSettings) -> np.ndarray:
@@ -91,4 +93,4 @@ def _enlarged(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return functional.interpolate(maps[None], size, mode="bilinear", align_corners=False)[0].clamp(0, 1)
 
 
-__all__ = ["LAYERS", "Activations", "PseudoLabels", "labels_of", "pseudo_labels", "refined_labels"]
+__all__ = ["Activations", "PseudoLabels", "labels_of", "pseudo_labels", "refined_labels"]

@@ -8,6 +8,7 @@ import numpy as np
 
 from ops.sepl.cover import as_tree, best_cover, worth
 from ops.sepl.jury import best_of, jurors, plurality
+from ops.sepl.pool import Heat, pool
 from ops.sepl.runs import MaskRuns
 from ops.sepl.settings import SeplSettings
 from stores.masks import MaskSet
@@ -45,7 +46,9 @@ class Selection:
     class_share: np.ndarray
 
 
-def relabel(labels: np.ndarray, masks: MaskSet, classes: int, settings: SeplSettings) -> Relabelled:
+def relabel(
+    labels: np.ndarray, masks: MaskSet, classes: int, settings: SeplSettings, heat: Heat | None = None
+) -> Relabelled:
     """Repair a label map with masks.
 
     Args:
@@ -53,27 +56,24 @@ def relabel(labels: np.ndarray, masks: MaskSet, classes: int, settings: SeplSett
         masks: of the same (H, W), in any order; `first_pass` and ties do not depend on it.
         classes: how many labels there are, the background included.
         settings: of assignment and selection.
+        heat: the activations that the label map was made of; the rule `pool` goes by them where they are known, and
+            else by the labels.
 
     Raises:
         UnfitLabelMap: other sizes, another type, or a label that is no class.
     """
     pixels = check_labels(labels, masks.size, classes)
-    if settings.rule == "cover":
-        masks = as_tree(masks)
-    runs = MaskRuns.of(masks)
-    areas, overlaps = runs.areas(), runs.overlaps(labels, classes)
-    selections = []
-    for juror, budget in jurors(settings):
-        selection = select(overlaps, areas, pixels, juror)
-        selection = replace(selection, classes=selection.classes * best_of(masks.score, budget).astype(np.uint8))
-        selections.append(_covering(selection, overlaps, areas, pixels, masks, juror))
-    maps = [_combined(labels, runs, selection, settings) for selection in selections]
-    repaired = plurality([*maps, labels], [1.0] * len(maps) + [settings.own_votes]) if settings.prices else maps[0]
+    if settings.rule == "pool":
+        runs = MaskRuns.of(masks)
+        repaired, most = pool(heat or Heat.of_labels(labels, IGNORE), runs, runs.areas(), settings)
+        selected = [most]
+    else:
+        repaired, selected = _selected(labels, pixels, masks, settings)
     if settings.keep_ignored:
         repaired[(labels == IGNORE) & (repaired == BACKGROUND)] = IGNORE
     present = np.flatnonzero(pixels[1:]) + 1
     left = np.bincount(repaired.reshape(-1), minlength=256) > 0
-    chosen = np.stack([selection.classes for selection in selections])
+    chosen = np.stack(selected)
     used = set(chosen.reshape(-1).tolist())
     return Relabelled(
         repaired,
@@ -81,6 +81,24 @@ def relabel(labels: np.ndarray, masks: MaskSet, classes: int, settings: SeplSett
         tuple(int(k) for k in present if k not in used),
         tuple(int(k) for k in present if not left[k]),
     )
+
+
+def _selected(
+    labels: np.ndarray, pixels: np.ndarray, masks: MaskSet, settings: SeplSettings
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The label map with chosen masks in it, and by juror which class each mask was chosen for, (n,) uint8."""
+    if settings.rule == "cover":
+        masks = as_tree(masks)
+    runs = MaskRuns.of(masks)
+    areas, overlaps = runs.areas(), runs.overlaps(labels, len(pixels))
+    selections = []
+    for juror, budget in jurors(settings):
+        selection = select(overlaps, areas, pixels, juror)
+        selection = replace(selection, classes=selection.classes * best_of(masks.score, budget).astype(np.uint8))
+        selections.append(_covering(selection, overlaps, areas, pixels, masks, juror))
+    maps = [_combined(labels, runs, selection, settings) for selection in selections]
+    repaired = plurality([*maps, labels], [1.0] * len(maps) + [settings.own_votes]) if settings.prices else maps[0]
+    return repaired, [selection.classes for selection in selections]
 
 
 def _covering(

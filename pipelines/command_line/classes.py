@@ -70,7 +70,7 @@ def relabel(
     labels: Annotated[str, typer.Argument(help="Folder of label maps, NAME.png: 0 background, 255 no class.")],
     masks: Annotated[str, typer.Argument(help="Folder NAME/*.png of binary masks, of NAME.json, or a COCO file.")],
     output: Annotated[str, typer.Option("--output", "-o", help="Folder for the repaired label maps.")] = "relabelled",
-    preset: Annotated[str, typer.Option(help="paper, code (the authors'), repair, parts, cover or jury.")] = "paper",
+    preset: Annotated[str, typer.Option(help="paper, code, repair, parts, cover, jury or pool.")] = "paper",
     classes: Annotated[int, typer.Option(min=2, max=255, help="Labels, the background included.")] = 21,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="One setting: mask_share=0.6.")] = None,
 ) -> None:

@@ -70,6 +70,16 @@ def test_a_class_that_fires_nowhere_gets_no_pixel(model, photo) -> None:
     assert (made.plain[:, :28] == 1).all()
 
 
+def test_the_strongest_class_is_told_below_the_threshold_too(model, photo) -> None:
+    low, high = (
+        pseudo_labels(model, photo, (1, 2), QUICK.model_copy(update={"threshold": threshold}))
+        for threshold in (0.0, 0.99)
+    )
+    assert (high.plain == 0).mean() > 0.2
+    np.testing.assert_array_equal(high.strongest, low.strongest)
+    np.testing.assert_array_equal(low.plain[low.heat > 0], low.strongest[low.heat > 0])
+
+
 def test_an_image_without_tags_is_background(model, photo) -> None:
     made = pseudo_labels(model, photo, (), QUICK)
     assert not made.refined.any()

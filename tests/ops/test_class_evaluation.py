@@ -12,7 +12,7 @@ from ops.sample_photos import SAMPLE_PHOTOS
 from ops.sepl.class_settings import ClassSettings
 from ops.sepl.evaluation import BEFORE, REFINED, SEMANTIC, evaluate_shards, open_truth
 from ops.sepl.label_checks import check_labels
-from ops.sepl.label_stages import LAYER_OF, SeplWorker, masks_of, sepl_provenance
+from ops.sepl.label_stages import LAYER_OF, SeplWorker, ShardMasks, masks_of, sepl_provenance
 from ops.sepl.page import write_gallery, write_page
 from ops.sepl.panels import Panels
 from ops.sepl.sample_tags import sample_tags
@@ -25,6 +25,7 @@ from stores.label_map_store import LabelledImage, LabelShardWriter, open_labels
 from stores.location import Location
 from stores.manifests import open_manifest
 from stores.masks import MaskSet
+from stores.shard_group import CorruptShard
 from tests.labelled_shards import SIZE, add_shard
 
 LABELS = ("background", "person", "tvmonitor")
@@ -147,6 +148,31 @@ def test_repair_of_the_activations_alone(shard: tuple[Home, str]) -> None:
         np.testing.assert_array_equal(worker("photo0.jpg").content.layers["labels"], maps[layer])
         provenance = sepl_provenance(home, "1", key, "v2", ClassSettings(repaired=repaired), None)
         assert provenance["settings"]["repaired"] == repaired
+
+
+def test_pooling_goes_by_the_activations_themselves_where_those_are_repaired(shard: tuple[Home, str]) -> None:
+    home, key = shard
+    strongest, heat = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    strongest[:, :4], heat[:, :4] = 1, 104  # below the threshold, so that the label map shows nothing of it
+    layers = {"labels": np.full(SHAPE, 2, np.uint8), "cam": np.zeros(SHAPE, np.uint8), "heat": heat}
+    layers["strongest"] = strongest
+    writer = LabelShardWriter(home.versions_of("cam_labels", key), "v2", ["photo0.jpg"], layers)
+    writer.add("photo0.jpg", LabelledImage(layers))
+    writer.finish({})
+    cams, masks = open_labels(home, "cam_labels", key), ShardMasks()
+    found = {
+        layer: SeplWorker(cams, masks, SEPL_PRESETS["pool"], len(LABELS), None, layer)()("photo0.jpg").content.layers
+        for layer in LAYER_OF.values()
+    }
+    np.testing.assert_array_equal(found["cam"]["labels"], strongest)
+    np.testing.assert_array_equal(found["labels"]["labels"], layers["labels"])
+
+
+def test_activations_of_an_older_version_cannot_be_pooled(shard: tuple[Home, str]) -> None:
+    home, key = shard
+    worker = SeplWorker(open_labels(home, "cam_labels", key), ShardMasks(), SEPL_PRESETS["pool"], 3, None, "cam")()
+    with pytest.raises(CorruptShard, match="no array strongest; materialise the shard again"):
+        worker("photo0.jpg")
 
 
 def test_masks_of_another_size_quarantine_their_image(shard: tuple[Home, str], tmp_path: Path) -> None:

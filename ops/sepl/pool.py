@@ -1,0 +1,120 @@
+"""Every mask says of all of its pixels what it holds on average, and each pixel hears all masks that hold it.
+
+Nothing is chosen: of a thousand masks at every granularity those that cut through an object or join it to the ground
+say little of any class, and what lies inside one object says the same again and again. Activations that are too small
+or too large for their object so spread to its edges and no further.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ops.kernels import kernel
+from ops.sepl.runs import MaskRuns
+from ops.sepl.settings import SeplSettings
+
+HOTTEST = 255
+
+
+@dataclass(frozen=True)
+class Heat:
+    """What a classifier saw: the label of the largest activation, 0 where there is none, and how large it is.
+
+    strongest, values: (H, W) uint8; values run from 0 to 255.
+    """
+
+    strongest: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def of_labels(cls, labels: np.ndarray, ignore: int) -> Heat:
+        """As sure of every label but background and `ignore` as one can be."""
+        own = np.where(labels == ignore, np.uint8(0), labels)
+        return cls(own, np.where(own, np.uint8(HOTTEST), np.uint8(0)))
+
+
+def pool(heat: Heat, runs: MaskRuns, areas: np.ndarray, settings: SeplSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (H, W) uint8 of pooled heat; and to which label each mask said most, (n,) uint8, 0 where to none.
+
+    A class has in a pixel the mean of its shares of the masks there, by their weights and with the heat itself as one
+    more mask of usual weight; its largest value in the image counts as 1. The class that has most wins, if that is
+    enough.
+
+    Args:
+        areas: (n,) integers, |S|.
+        settings: `area_power` for the weights, `own_votes` for the heat's, `mask_share` for what is enough.
+    """
+    labels = np.unique(heat.strongest[heat.values > 0])
+    labels = labels[labels > 0]
+    if not len(labels):
+        return np.zeros(runs.size, np.uint8), np.zeros(len(runs), np.uint8)
+    strips, starts = _strips(heat, runs)
+    lengths = np.diff(starts, append=len(strips))
+    weights = (np.maximum(areas, 1) / len(strips)) ** -settings.area_power
+    own = settings.own_votes * (float(np.median(weights)) if len(weights) else 1.0)
+    ends = np.append(strips, len(starts))
+    at = heat.strongest.reshape(-1)[starts], heat.values.reshape(-1)[starts] / HOTTEST
+    values, shares = _pooled(ends[runs.spans], runs.offsets, areas, lengths, *at, labels, weights, own)
+    values /= np.maximum(values.max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    winners = np.where(values.max(axis=0) > settings.mask_share, labels[values.argmax(axis=0)], np.uint8(0))
+    most = np.where(shares.any(axis=1), labels[shares.argmax(axis=1)], np.uint8(0))
+    return winners[strips].reshape(runs.size), most
+
+
+def _strips(heat: Heat, runs: MaskRuns) -> tuple[np.ndarray, np.ndarray]:
+    """The image cut wherever a run or equal heat begins or ends: each pixel's strip (H · W,), and the first pixels."""
+    cut = np.zeros(heat.values.size + 1, np.bool_)
+    cut[0] = True
+    cut[runs.spans.reshape(-1)] = True
+    for layer in (heat.strongest.reshape(-1), heat.values.reshape(-1)):
+        cut[1:-1] |= layer[1:] != layer[:-1]
+    return np.cumsum(cut[:-1]) - 1, np.flatnonzero(cut[:-1])
+
+
+@kernel
+def _pooled(
+    spans: np.ndarray,
+    offsets: np.ndarray,
+    areas: np.ndarray,
+    lengths: np.ndarray,
+    strongest: np.ndarray,
+    strength: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    own: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values (K, strips) and shares (n, K); spans (r, 2) count strips."""
+    masks, strips = len(offsets) - 1, len(lengths)
+    values, shares = np.zeros((len(labels), strips)), np.zeros((masks, len(labels)))
+    steps, before, heard = np.zeros(strips + 1), np.zeros(strips + 1), np.zeros(strips)
+    for mask in range(masks):
+        for run in range(offsets[mask], offsets[mask + 1]):
+            steps[spans[run, 0]] += weights[mask]
+            steps[spans[run, 1]] -= weights[mask]
+    total = 0.0
+    for strip in range(strips):
+        total += steps[strip]
+        heard[strip] = total + own
+    for k in range(len(labels)):
+        for strip in range(strips):
+            warm = strength[strip] * lengths[strip] if strongest[strip] == labels[k] else 0.0
+            before[strip + 1] = before[strip] + warm
+        steps[:] = 0.0
+        for mask in range(masks):
+            inside = 0.0
+            for run in range(offsets[mask], offsets[mask + 1]):
+                inside += before[spans[run, 1]] - before[spans[run, 0]]
+            if inside <= 0:
+                continue
+            shares[mask, k] = inside / areas[mask]
+            for run in range(offsets[mask], offsets[mask + 1]):
+                steps[spans[run, 0]] += weights[mask] * shares[mask, k]
+                steps[spans[run, 1]] -= weights[mask] * shares[mask, k]
+        total = 0.0
+        for strip in range(strips):
+            total += steps[strip]
+            said = own * strength[strip] if strongest[strip] == labels[k] else 0.0
+            values[k, strip] = (total + said) / heard[strip] if heard[strip] > 0 else 0.0
+    return values, shares
