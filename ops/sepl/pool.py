@@ -46,8 +46,8 @@ def pool(heat: Heat, runs: MaskRuns, areas: np.ndarray, settings: SeplSettings) 
         areas: (n,) integers, |S|.
         settings: `area_power` for the weights, `own_votes` for the heat's, `mask_share` for what is enough.
     """
-    labels = np.unique(heat.strongest[heat.values > 0])
-    labels = labels[labels > 0]
+    warm = heat.strongest * (heat.values > 0)
+    labels = 1 + np.flatnonzero(np.bincount(warm.reshape(-1), minlength=2)[1:]).astype(np.uint8)
     if not len(labels):
         return np.zeros(runs.size, np.uint8), np.zeros(len(runs), np.uint8)
     strips, starts = _strips(heat, runs)
@@ -56,9 +56,9 @@ def pool(heat: Heat, runs: MaskRuns, areas: np.ndarray, settings: SeplSettings) 
     own = settings.own_votes * (float(np.median(weights)) if len(weights) else 1.0)
     ends = np.append(strips, len(starts))
     at = heat.strongest.reshape(-1)[starts], heat.values.reshape(-1)[starts] / HOTTEST
-    values, shares = _pooled(ends[runs.spans], runs.offsets, areas, lengths, *at, labels, weights, own)
-    values /= np.maximum(values.max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    winners = np.where(values.max(axis=0) > settings.mask_share, labels[values.argmax(axis=0)], np.uint8(0))
+    winners, shares = _pooled(
+        ends[runs.spans], runs.offsets, areas, lengths, *at, labels, weights, own, settings.mask_share
+    )
     most = np.where(shares.any(axis=1), labels[shares.argmax(axis=1)], np.uint8(0))
     return winners[strips].reshape(runs.size), most
 
@@ -84,37 +84,41 @@ def _pooled(
     labels: np.ndarray,
     weights: np.ndarray,
     own: float,
+    enough: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values (K, strips) and shares (n, K); spans (r, 2) count strips."""
+    """The label of each strip (strips,) uint8 and shares (n, K); spans (r, 2) count strips."""
     masks, strips = len(offsets) - 1, len(lengths)
-    values, shares = np.zeros((len(labels), strips)), np.zeros((masks, len(labels)))
-    steps, before, heard = np.zeros(strips + 1), np.zeros(strips + 1), np.zeros(strips)
+    place = np.full(256, -1)
+    place[labels] = np.arange(len(labels))
+    shares, heard, steps = np.zeros((masks, len(labels))), np.zeros(strips), np.zeros(strips + 1)
     for mask in range(masks):
         for run in range(offsets[mask], offsets[mask + 1]):
             steps[spans[run, 0]] += weights[mask]
             steps[spans[run, 1]] -= weights[mask]
-    total = 0.0
+            for strip in range(spans[run, 0], spans[run, 1]):
+                if strength[strip] > 0 and strongest[strip] > 0:
+                    shares[mask, place[strongest[strip]]] += strength[strip] * lengths[strip] / areas[mask]
+    total = own
     for strip in range(strips):
         total += steps[strip]
-        heard[strip] = total + own
+        heard[strip] = total
+    winners, best = np.zeros(strips, np.uint8), np.full(strips, enough)
+    values = np.zeros(strips)
     for k in range(len(labels)):
-        for strip in range(strips):
-            warm = strength[strip] * lengths[strip] if strongest[strip] == labels[k] else 0.0
-            before[strip + 1] = before[strip] + warm
         steps[:] = 0.0
         for mask in range(masks):
-            inside = 0.0
-            for run in range(offsets[mask], offsets[mask + 1]):
-                inside += before[spans[run, 1]] - before[spans[run, 0]]
-            if inside <= 0:
-                continue
-            shares[mask, k] = inside / areas[mask]
-            for run in range(offsets[mask], offsets[mask + 1]):
-                steps[spans[run, 0]] += weights[mask] * shares[mask, k]
-                steps[spans[run, 1]] -= weights[mask] * shares[mask, k]
-        total = 0.0
+            said = weights[mask] * shares[mask, k]
+            if said > 0:
+                for run in range(offsets[mask], offsets[mask + 1]):
+                    steps[spans[run, 0]] += said
+                    steps[spans[run, 1]] -= said
+        total, largest = 0.0, 0.0
         for strip in range(strips):
             total += steps[strip]
-            said = own * strength[strip] if strongest[strip] == labels[k] else 0.0
-            values[k, strip] = (total + said) / heard[strip] if heard[strip] > 0 else 0.0
-    return values, shares
+            said = total + (own * strength[strip] if strongest[strip] == labels[k] else 0.0)
+            values[strip] = said / heard[strip] if heard[strip] > 0 else 0.0
+            largest = max(largest, values[strip])
+        for strip in range(strips):
+            if values[strip] > best[strip] * largest:
+                winners[strip], best[strip] = labels[k], values[strip] / largest
+    return winners, shares
