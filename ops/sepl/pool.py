@@ -16,6 +16,7 @@ from ops.sepl.runs import MaskRuns
 from ops.sepl.settings import SeplSettings
 
 HOTTEST = 255
+_SILENCE = 1e-9  # sums and differences of weights leave less than this where nothing is said
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,14 @@ def pool(heat: Heat, runs: MaskRuns, areas: np.ndarray, settings: SeplSettings) 
     lengths = np.diff(starts, append=len(strips))
     weights = (np.maximum(areas, 1) / len(strips)) ** -settings.area_power
     own = settings.own_votes * (float(np.median(weights)) if len(weights) else 1.0)
-    ends = np.append(strips, len(starts))
-    at = heat.strongest.reshape(-1)[starts], heat.values.reshape(-1)[starts] / HOTTEST
-    winners, shares = _pooled(
-        ends[runs.spans], runs.offsets, areas, lengths, *at, labels, weights, own, settings.mask_share
-    )
+    spans = np.append(strips, len(starts))[runs.spans]
+    place = np.full(256, -1)
+    place[labels] = np.arange(len(labels))
+    classes, strength = place[warm.reshape(-1)[starts]], heat.values.reshape(-1)[starts] / HOTTEST
+    shares = _shares(spans, runs.offsets, areas, classes, strength * lengths, len(labels))
+    best = _winners(spans, runs.offsets, classes, strength, weights, shares, own, settings.mask_share)
     most = np.where(shares.any(axis=1), labels[shares.argmax(axis=1)], np.uint8(0))
-    return winners[strips].reshape(runs.size), most
+    return np.append(labels, np.uint8(0))[best[strips]].reshape(runs.size), most
 
 
 def _strips(heat: Heat, runs: MaskRuns) -> tuple[np.ndarray, np.ndarray]:
@@ -74,51 +76,57 @@ def _strips(heat: Heat, runs: MaskRuns) -> tuple[np.ndarray, np.ndarray]:
 
 
 @kernel
-def _pooled(
+def _shares(
+    spans: np.ndarray, offsets: np.ndarray, areas: np.ndarray, classes: np.ndarray, warmth: np.ndarray, count: int
+) -> np.ndarray:
+    """(n, count): what each mask holds of each class on average.
+
+    Args:
+        spans: (r, 2) in strips. classes, warmth: of each strip; -1 is none.
+    """
+    shares = np.zeros((len(offsets) - 1, count))
+    for mask in range(len(shares)):
+        for run in range(offsets[mask], offsets[mask + 1]):
+            for strip in range(spans[run, 0], spans[run, 1]):
+                if classes[strip] >= 0:
+                    shares[mask, classes[strip]] += warmth[strip] / areas[mask]
+    return shares
+
+
+@kernel
+def _heard(spans: np.ndarray, offsets: np.ndarray, said: np.ndarray, strips: int) -> np.ndarray:
+    """(strips,): the sum of what all masks that hold a strip say, `said` (n,)."""
+    steps = np.zeros(strips + 1)
+    for mask in range(len(said)):
+        if said[mask] > 0:
+            for run in range(offsets[mask], offsets[mask + 1]):
+                steps[spans[run, 0]] += said[mask]
+                steps[spans[run, 1]] -= said[mask]
+    return np.cumsum(steps)[:strips]
+
+
+@kernel
+def _winners(
     spans: np.ndarray,
     offsets: np.ndarray,
-    areas: np.ndarray,
-    lengths: np.ndarray,
-    strongest: np.ndarray,
+    classes: np.ndarray,
     strength: np.ndarray,
-    labels: np.ndarray,
     weights: np.ndarray,
+    shares: np.ndarray,
     own: float,
     enough: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The label of each strip (strips,) uint8 and shares (n, K); spans (r, 2) count strips."""
-    masks, strips = len(offsets) - 1, len(lengths)
-    place = np.full(256, -1)
-    place[labels] = np.arange(len(labels))
-    shares, heard, steps = np.zeros((masks, len(labels))), np.zeros(strips), np.zeros(strips + 1)
-    for mask in range(masks):
-        for run in range(offsets[mask], offsets[mask + 1]):
-            steps[spans[run, 0]] += weights[mask]
-            steps[spans[run, 1]] -= weights[mask]
-            for strip in range(spans[run, 0], spans[run, 1]):
-                if strength[strip] > 0 and strongest[strip] > 0:
-                    shares[mask, place[strongest[strip]]] += strength[strip] * lengths[strip] / areas[mask]
-    total = own
-    for strip in range(strips):
-        total += steps[strip]
-        heard[strip] = total
-    winners, best = np.zeros(strips, np.uint8), np.full(strips, enough)
-    values = np.zeros(strips)
-    for k in range(len(labels)):
-        steps[:] = 0.0
-        for mask in range(masks):
-            said = weights[mask] * shares[mask, k]
-            if said > 0:
-                for run in range(offsets[mask], offsets[mask + 1]):
-                    steps[spans[run, 0]] += said
-                    steps[spans[run, 1]] -= said
-        total, largest = 0.0, 0.0
+) -> np.ndarray:
+    """The class of each strip, (strips,), -1 for none."""
+    strips = len(classes)
+    winners, best, values = np.full(strips, -1), np.full(strips, enough), np.zeros(strips)
+    voices = _heard(spans, offsets, weights, strips) + own
+    for k in range(shares.shape[1]):
+        said = _heard(spans, offsets, weights * shares[:, k], strips)
         for strip in range(strips):
-            total += steps[strip]
-            said = total + (own * strength[strip] if strongest[strip] == labels[k] else 0.0)
-            values[strip] = said / heard[strip] if heard[strip] > 0 else 0.0
-            largest = max(largest, values[strip])
+            warm = own * strength[strip] if classes[strip] == k else 0.0
+            values[strip] = (said[strip] + warm) / voices[strip] if voices[strip] > _SILENCE else 0.0
+        largest = values.max()
         for strip in range(strips):
-            if values[strip] > best[strip] * largest:
-                winners[strip], best[strip] = labels[k], values[strip] / largest
-    return winners, shares
+            if values[strip] > best[strip] * largest + _SILENCE:
+                winners[strip], best[strip] = k, values[strip] / largest
+    return winners
