@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from ops.confusion import Confusion, MismatchedLabels, image_iou
-from ops.sepl.label_stages import ShardMasks, masks_of
+from ops.sepl.label_stages import ShardMasks, heat_of, masks_of
 from ops.sepl.pool import Heat
 from ops.sepl.relabel import relabel
 from ops.sepl.settings import SEPL_PRESETS
@@ -23,6 +23,7 @@ from stores.tags import COCO_NAMES_OF_VOC
 from stores.versions import NoVersion
 
 BEFORE, REFINED, SEMANTIC = "activations", "refined", "segmentation"
+POOLED = "pool of activations"
 SCORE_HEAD = ["labels", "mIoU, %", "against refined"]
 OTHER_STAGES = {"as published": "sepl_labels", SEMANTIC: "semantic_labels"}
 Truth = Mapping[str, Callable[[], np.ndarray]]
@@ -77,7 +78,8 @@ def evaluate_shards(
 ) -> ClassEvaluation:
     """Score pseudo-labels and their repair by every preset with every source of masks.
 
-    What `sepl_labels` and the segmentation network say is scored too where it is there for all shards.
+    The preset `pool` is scored on the activations too, since it goes by how strong they are. What `sepl_labels` and the
+    segmentation network say is scored where it is there for all shards.
 
     Args:
         truth: how to read the true labels, by file name without its ending.
@@ -103,13 +105,14 @@ def evaluate_shards(
             true, before = truth[name](), cams.layer(key, "labels")
             layers = {BEFORE: cams.layer(key, "cam"), REFINED: before}
             layers |= dict(repairs(before, sources, key, len(labels), most_masks))
+            layers |= dict(pooled_activations(cams, sources, key, len(labels), most_masks))
             layers |= {stage: own[shard].layer(key, "labels") for stage, own in others.items() if key in own[shard]}
             _add(result, shard, key, true, layers)
         versions = dict.fromkeys((BEFORE, REFINED), cams.version)
         versions |= {
             _repair(preset, name): own.stored.version if own.stored else name
             for name, own in sources.items()
-            for preset in SEPL_PRESETS
+            for preset in (*SEPL_PRESETS, POOLED)
         }
         versions |= {stage: own[shard].version for stage, own in others.items()}
         for stage, version in versions.items():
@@ -132,6 +135,16 @@ def repairs(
         own = reader.of(key, labels.shape, most_masks)
         for preset, settings in SEPL_PRESETS.items():
             yield _repair(preset, source), relabel(labels, own, classes, settings, heat).labels
+
+
+def pooled_activations(
+    cams: LabelShardReader, sources: Mapping[str, ShardMasks], key: str, classes: int, most_masks: int | None
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The activations of an image repaired by the preset `pool` with every source of masks, by name."""
+    labels, heat = cams.layer(key, "cam"), heat_of(cams, key)
+    for source, reader in sources.items():
+        own = reader.of(key, labels.shape, most_masks)
+        yield _repair(POOLED, source), relabel(labels, own, classes, SEPL_PRESETS["pool"], heat).labels
 
 
 def short_name(stage: str) -> str:

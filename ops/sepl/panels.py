@@ -18,6 +18,7 @@ from ops.sepl.evaluation import (
     ImageScore,
     Truth,
     optional_labels,
+    pooled_activations,
     repairs,
 )
 from ops.sepl.label_stages import masks_of
@@ -57,6 +58,7 @@ class Panels:
         masks = {self.source: masks_of(self.home, shard, self.source)}
         layers = {BEFORE: cams.layer(key, "cam"), REFINED: before}
         layers |= dict(repairs(before, masks, key, len(self.labels), self.most_masks))
+        layers |= dict(pooled_activations(cams, masks, key, len(self.labels), self.most_masks))
         semantic = optional_labels(self.home, OTHER_STAGES[SEMANTIC], shard)
         if semantic is not None and key in semantic:
             layers[SEMANTIC] = semantic.layer(key, "labels")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ops.evaluation_history import history
+from ops.sepl.label_stages import CAM_LAYERS
 from ops.sepl.settings import SEPL_PRESETS
 from ops.sepl.tag_stage import publish_tags
 from pipelines.classes import score_classes
@@ -38,7 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home = Home(str(tmp_path / "home"))
     shard = add_shard(home, tmp_path / "photos")
     publish_tags(home, Tags(("cup", "cat"), {"photo0.jpg": (1,)}))
-    for asset, layers in {"cam_labels": ("labels", "cam", "heat"), "sepl_labels": ("labels",)}.items():
+    for asset, layers in {"cam_labels": CAM_LAYERS, "sepl_labels": ("labels",)}.items():
         writer = LabelShardWriter(home.versions_of(asset, shard), "v1", PHOTOS, layers)
         for name in PHOTOS:
             writer.add(name, LabelledImage(dict.fromkeys(layers, half(SIZE[0] // 2))))
@@ -57,7 +58,8 @@ def test_what_the_ui_shows_and_plots(home: Home, tmp_path: Path) -> None:
         done = score(instance, truth=str(tmp_path / "truth"), page=str(tmp_path / "page"))
     assert done.error is None
     told = done.metadata["class_evaluation"]
-    stages = ["activations", "refined", *(f"{name}, hierarchical_masks" for name in SEPL_PRESETS), "as published"]
+    repairs = (f"{name}, hierarchical_masks" for name in (*SEPL_PRESETS, "pool of activations"))
+    stages = ["activations", "refined", *repairs, "as published"]
     assert list(told["scores"]) == stages
     assert told["mIoU_refined"] == told["mIoU_as_published"] == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert told["mIoU_paper_hierarchical_masks"] == told["scores"]["paper, hierarchical_masks"]

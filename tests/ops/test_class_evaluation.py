@@ -10,9 +10,9 @@ import pytest
 from ops.confusion import MismatchedLabels
 from ops.sample_photos import SAMPLE_PHOTOS
 from ops.sepl.class_settings import ClassSettings
-from ops.sepl.evaluation import BEFORE, REFINED, SEMANTIC, evaluate_shards, open_truth
+from ops.sepl.evaluation import BEFORE, POOLED, REFINED, SEMANTIC, evaluate_shards, open_truth
 from ops.sepl.label_checks import check_labels
-from ops.sepl.label_stages import LAYER_OF, SeplWorker, ShardMasks, masks_of, sepl_provenance
+from ops.sepl.label_stages import CAM_LAYERS, LAYER_OF, SeplWorker, ShardMasks, masks_of, sepl_provenance
 from ops.sepl.page import write_gallery, write_page
 from ops.sepl.panels import Panels
 from ops.sepl.sample_tags import sample_tags
@@ -74,7 +74,7 @@ def shard(tmp_path: Path) -> tuple[Home, str]:
     key = add_shard(home, tmp_path / "photos", 2)
     half = np.zeros(SHAPE, np.uint8)
     half[:, : SIZE[0] // 2] = 1
-    for asset, layers in {"cam_labels": ("labels", "cam", "heat"), "semantic_labels": ("labels",)}.items():
+    for asset, layers in {"cam_labels": CAM_LAYERS, "semantic_labels": ("labels",)}.items():
         writer = LabelShardWriter(home.versions_of(asset, key), "v1", ["photo0.jpg", "photo1.jpg"], layers)
         for name in writer.image_keys:
             writer.add(name, LabelledImage(dict.fromkeys(layers, half)))
@@ -87,7 +87,7 @@ def test_every_stage_and_preset_is_scored(shard: tuple[Home, str]) -> None:
     truth = np.zeros(SHAPE, np.uint8)
     truth[:, : SIZE[0] // 4] = 1
     result = evaluate_shards(home, [key], {"photo1": lambda: truth}, LABELS, ["hierarchical_masks"])
-    presets = [f"{name}, hierarchical_masks" for name in SEPL_PRESETS]
+    presets = [f"{name}, hierarchical_masks" for name in (*SEPL_PRESETS, POOLED)]
     assert list(result.confusions) == [BEFORE, REFINED, *presets, SEMANTIC]
     assert result.missing == ["photo0.jpg"]
     assert result.mean_ious()[REFINED] == pytest.approx((1 / 2 + 2 / 3) / 2)
@@ -170,6 +170,10 @@ def test_pooling_goes_by_the_activations_themselves_where_those_are_repaired(sha
 
 def test_activations_of_an_older_version_cannot_be_pooled(shard: tuple[Home, str]) -> None:
     home, key = shard
+    maps = dict.fromkeys(("labels", "cam", "heat"), np.zeros(SHAPE, np.uint8))
+    writer = LabelShardWriter(home.versions_of("cam_labels", key), "v2", ["photo0.jpg"], maps)
+    writer.add("photo0.jpg", LabelledImage(maps))
+    writer.finish({})
     worker = SeplWorker(open_labels(home, "cam_labels", key), ShardMasks(), SEPL_PRESETS["pool"], 3, None, "cam")()
     with pytest.raises(CorruptShard, match="no array strongest; materialise the shard again"):
         worker("photo0.jpg")
