@@ -46,11 +46,15 @@ def confusions(
         predicted = {
             (REFINED, stage): reader.layer(key, "labels") for stage, reader in others.items() if reader is not None
         }
+        own = {
+            source: reader.of(key, cams.layer(key, "labels").shape, most_masks) for source, reader in sources.items()
+        }
         for base, layer in BASES.items():
             before = cams.layer(key, layer)
             predicted[base, ""] = before
             heat = heat_of(cams, key) if base == BEFORE else None
-            predicted |= {(base, s): made for s, made in repairs(before, sources, key, classes, most_masks, heat)}
+            for source, each in own.items():
+                predicted |= {(base, s): made for s, made in repairs(before, each, source, classes, heat).items()}
         true = truth[name]()
         for stage, labels in predicted.items():
             confusion = Confusion(classes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -102,10 +102,7 @@ def evaluate_shards(
             if name not in truth:
                 result.missing.append(key)
                 continue
-            true, before = truth[name](), cams.layer(key, "labels")
-            layers = {BEFORE: cams.layer(key, "cam"), REFINED: before}
-            layers |= dict(repairs(before, sources, key, len(labels), most_masks))
-            layers |= dict(pooled_activations(cams, sources, key, len(labels), most_masks))
+            true, layers = truth[name](), made_from_tags(cams, sources, key, len(labels), most_masks)
             layers |= {stage: own[shard].layer(key, "labels") for stage, own in others.items() if key in own[shard]}
             _add(result, shard, key, true, layers)
         versions = dict.fromkeys((BEFORE, REFINED), cams.version)
@@ -122,29 +119,27 @@ def evaluate_shards(
     return result
 
 
-def repairs(
-    labels: np.ndarray,
-    sources: Mapping[str, ShardMasks],
-    key: str,
-    classes: int,
-    most_masks: int | None,
-    heat: Heat | None = None,
-) -> Iterator[tuple[str, np.ndarray]]:
-    """A label map repaired by every preset with every source of masks, by name; `heat` is what it was made of."""
-    for source, reader in sources.items():
-        own = reader.of(key, labels.shape, most_masks)
-        for preset, settings in SEPL_PRESETS.items():
-            yield _repair(preset, source), relabel(labels, own, classes, settings, heat).labels
-
-
-def pooled_activations(
+def made_from_tags(
     cams: LabelShardReader, sources: Mapping[str, ShardMasks], key: str, classes: int, most_masks: int | None
-) -> Iterator[tuple[str, np.ndarray]]:
-    """The activations of an image repaired by the preset `pool` with every source of masks, by name."""
-    labels, heat = cams.layer(key, "cam"), heat_of(cams, key)
+) -> dict[str, np.ndarray]:
+    """Pseudo-labels of an image and their repair by every preset with every source of masks, (H, W) uint8 by name."""
+    plain, refined, heat = cams.layer(key, "cam"), cams.layer(key, "labels"), heat_of(cams, key)
+    layers = {BEFORE: plain, REFINED: refined}
     for source, reader in sources.items():
-        own = reader.of(key, labels.shape, most_masks)
-        yield _repair(POOLED, source), relabel(labels, own, classes, SEPL_PRESETS["pool"], heat).labels
+        masks = reader.of(key, refined.shape, most_masks)
+        layers |= repairs(refined, masks, source, classes)
+        layers[_repair(POOLED, source)] = relabel(plain, masks, classes, SEPL_PRESETS["pool"], heat).labels
+    return layers
+
+
+def repairs(
+    labels: np.ndarray, masks: MaskSet, source: str, classes: int, heat: Heat | None = None
+) -> dict[str, np.ndarray]:
+    """A label map repaired by every preset, by its name and that of the masks; `heat` is what it was made of."""
+    return {
+        _repair(preset, source): relabel(labels, masks, classes, settings, heat).labels
+        for preset, settings in SEPL_PRESETS.items()
+    }
 
 
 def short_name(stage: str) -> str:

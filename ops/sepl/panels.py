@@ -10,16 +10,13 @@ import numpy as np
 
 from ops.pictures import contact_sheet
 from ops.sepl.evaluation import (
-    BEFORE,
     OTHER_STAGES,
-    REFINED,
     SEMANTIC,
     ClassEvaluation,
     ImageScore,
     Truth,
+    made_from_tags,
     optional_labels,
-    pooled_activations,
-    repairs,
 )
 from ops.sepl.label_stages import masks_of
 from ops.sepl.pictures import captioned, panel
@@ -54,11 +51,8 @@ class Panels:
         """Names of the tiles, and the tiles beside each other, (h, w, 3) uint8; `side` is that of a tile in pixels."""
         photo = read_image(source_of(self.home, shard).open(), key, self.limits)
         cams = open_labels(self.home, "cam_labels", shard)
-        before = cams.layer(key, "labels")
         masks = {self.source: masks_of(self.home, shard, self.source)}
-        layers = {BEFORE: cams.layer(key, "cam"), REFINED: before}
-        layers |= dict(repairs(before, masks, key, len(self.labels), self.most_masks))
-        layers |= dict(pooled_activations(cams, masks, key, len(self.labels), self.most_masks))
+        layers = made_from_tags(cams, masks, key, len(self.labels), self.most_masks)
         semantic = optional_labels(self.home, OTHER_STAGES[SEMANTIC], shard)
         if semantic is not None and key in semantic:
             layers[SEMANTIC] = semantic.layer(key, "labels")

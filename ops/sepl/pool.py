@@ -14,6 +14,7 @@ import numpy as np
 from ops.kernels import kernel
 from ops.sepl.runs import MaskRuns
 from ops.sepl.settings import SeplSettings
+from stores.label_maps import IGNORE
 
 HOTTEST = 255
 _SILENCE = 1e-9  # sums and differences of weights leave less than this where nothing is said
@@ -30,9 +31,9 @@ class Heat:
     values: np.ndarray
 
     @classmethod
-    def of_labels(cls, labels: np.ndarray, ignore: int) -> Heat:
-        """As sure of every label but background and `ignore` as one can be."""
-        own = np.where(labels == ignore, np.uint8(0), labels)
+    def of_labels(cls, labels: np.ndarray) -> Heat:
+        """As sure as one can be of every label but 0, background, and 255, no class at all."""
+        own = np.where(labels == IGNORE, np.uint8(0), labels)
         return cls(own, np.where(own, np.uint8(HOTTEST), np.uint8(0)))
 
 

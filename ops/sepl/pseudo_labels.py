@@ -56,8 +56,9 @@ def pseudo_labels(
         maps = random_walk(maps, seen.features, settings.walk_radius, settings.walk_power, settings.walk_steps)
     refined = refined_labels(maps, seen.labels, image, settings)
     full = _enlarged(seen.maps, size)
-    heat = (full.amax(dim=0).numpy() * (255 // _HEAT_STEP)).round().astype(np.uint8) * _HEAT_STEP
-    strongest = np.array(seen.labels, np.uint8)[full.argmax(dim=0).numpy()]
+    hottest = full.max(dim=0)
+    heat = (hottest.values.numpy() * (255 // _HEAT_STEP)).round().astype(np.uint8) * _HEAT_STEP
+    strongest = np.array(seen.labels, np.uint8)[hottest.indices.numpy()]
     empty = tuple(label for label, own in zip(seen.labels, seen.maps, strict=True) if not own.any())
     return PseudoLabels(refined, labels_of(full, seen.labels, settings), heat, strongest, empty)
 

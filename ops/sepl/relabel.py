@@ -11,9 +11,10 @@ from ops.sepl.jury import best_of, jurors, plurality
 from ops.sepl.pool import Heat, pool
 from ops.sepl.runs import MaskRuns
 from ops.sepl.settings import SeplSettings
+from stores.label_maps import IGNORE
 from stores.masks import MaskSet
 
-BACKGROUND, IGNORE = 0, 255
+BACKGROUND = 0
 
 
 class UnfitLabelMap(ValueError):
@@ -65,7 +66,7 @@ def relabel(
     pixels = check_labels(labels, masks.size, classes)
     if settings.rule == "pool":
         runs = MaskRuns.of(masks)
-        repaired, most = pool(heat or Heat.of_labels(labels, IGNORE), runs, runs.areas(), settings)
+        repaired, most = pool(heat or Heat.of_labels(labels), runs, runs.areas(), settings)
         selected = [most]
     else:
         repaired, selected = _selected(labels, pixels, masks, settings)
