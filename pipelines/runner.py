@@ -93,21 +93,20 @@ class Runner:
         from pipelines.definitions import defs
 
         begun = time.perf_counter()
-        result = (
-            (definitions or defs)
-            .resolve_job_def(job)
-            .execute_in_process(
-                instance=self.instance,
-                partition_key=shard,
-                asset_selection=[dg.AssetKey(name) for name in assets] or None,
-                run_config={
-                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                    "resources": {name: {"config": dict(config)} for name, config in resources.items()},
-                },
-                tags=self.tags,
-                resources={"fanout": self.pool},
-                raise_on_error=False,
-            )
+        chosen = (definitions or defs).resolve_job_def(job)
+        if assets:
+            # Chosen before the pool takes the place of the job's own: Dagster refuses both at once.
+            chosen = chosen.get_subset(asset_selection={dg.AssetKey(name) for name in assets})
+        result = chosen.execute_in_process(
+            instance=self.instance,
+            partition_key=shard,
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "resources": {name: {"config": dict(config)} for name, config in resources.items()},
+            },
+            tags=self.tags,
+            resources={"fanout": self.pool},
+            raise_on_error=False,
         )
         if _was_stopped(result):
             raise KeyboardInterrupt

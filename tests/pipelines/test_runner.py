@@ -10,6 +10,7 @@ from ops.learning import Learning
 from pipelines.instance import open_instance
 from pipelines.resources import FanoutResource, LearningResource
 from pipelines.rounds import BY_SHARD, ONCE, run_jobs
+from pipelines.runner import running
 from stores.home import Home
 
 
@@ -27,9 +28,17 @@ def actors(monkeypatch) -> list[int]:
     def model(learning: dg.ResourceParam[Learning]) -> None:
         pass
 
+    @dg.asset(partitions_def=masks.partitions_def)
+    def pictures(fanout: dg.ResourceParam[Fanout]) -> None:
+        raise AssertionError("not asked for")
+
     toy = dg.Definitions(
-        assets=[masks, model],
-        jobs=[dg.define_asset_job("predict", [masks]), dg.define_asset_job("train", [model])],
+        assets=[masks, model, pictures],
+        jobs=[
+            dg.define_asset_job("predict", [masks]),
+            dg.define_asset_job("train", [model]),
+            dg.define_asset_job("both", [masks, pictures]),
+        ],
         resources={"fanout": FanoutResource(), "learning": LearningResource()},
     )
     monkeypatch.setattr("pipelines.definitions.defs", toy)
@@ -46,3 +55,15 @@ def test_actors_outlive_a_run_and_a_training_that_leaves_them_their_cores(tmp_pa
     assert len(actors) == 4
     assert len(set(actors[:2])) == len(set(actors[2:])) == 1
     assert len(set(actors)) == processes
+
+
+def test_an_asset_chosen_from_a_job_runs_on_the_shared_actors(tmp_path, actors):
+    config = {"learning": {"workers": 1}}
+    with open_instance(Home(str(tmp_path / "home"))) as instance, Fanout(actors=1) as pool:
+        with running(instance, pool) as runner:
+            whole = runner.run("predict", config, "first")
+            chosen = runner.run("both", config, "second", ["masks"])
+            assert runner.run("both", config, "first").error is not None
+    assert (whole.error, chosen.error) == (None, None)
+    assert len(actors) == 3
+    assert len(set(actors)) == 1
