@@ -59,11 +59,11 @@ def test_actors_outlive_a_run_and_a_training_that_leaves_them_their_cores(tmp_pa
 
 def test_an_asset_chosen_from_a_job_runs_on_the_shared_actors(tmp_path, actors):
     config = {"learning": {"workers": 1}}
-    with open_instance(Home(str(tmp_path / "home"))) as instance, Fanout(actors=1) as pool:
-        with running(instance, pool) as runner:
-            whole = runner.run("predict", config, "first")
-            chosen = runner.run("both", config, "second", ["masks"])
-            assert runner.run("both", config, "first").error is not None
+    home = Home(str(tmp_path / "home"))
+    with open_instance(home) as instance, Fanout(actors=1) as pool, running(instance, pool) as runner:
+        whole = runner.run("predict", config, "first")
+        chosen = runner.run("both", config, "second", ["masks"])
+        assert runner.run("both", config, "first").error is not None
     assert (whole.error, chosen.error) == (None, None)
     assert len(actors) == 3
     assert len(set(actors)) == 1
