@@ -17,7 +17,16 @@ def ending_at_once() -> Iterator[None]:
     """
     try:
         yield
+    except SystemError as fault:
+        if _is_interruption(fault.__cause__):
+            raise SystemExit(STOPPED) from fault
+        raise
     except (Exception, GeneratorExit, SystemExit):
         raise
     except BaseException as interruption:
         raise SystemExit(STOPPED) from interruption
+
+
+def _is_interruption(cause: BaseException | None) -> bool:
+    """Whether a SystemError says that a signal came just as a function in C returned, as one of Ray's may."""
+    return cause is not None and not isinstance(cause, Exception | GeneratorExit | SystemExit)

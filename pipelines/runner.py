@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -15,6 +16,7 @@ from ops.fanout import Fanout
 from ops.interrupts import STOPPED
 from pipelines.failures import checks_in_one_line, error_in_one_line
 from pipelines.killed_runs import bury_killed_runs, process_tag
+from pipelines.turns import pools_of, wait_for_places
 
 JOB = "label_shards"
 
@@ -79,7 +81,7 @@ class Runner:
         assets: Sequence[str] = (),
         definitions: dg.Definitions | None = None,
     ) -> ShardRun:
-        """Run a job.
+        """Run a job, once the pools of its steps have room.
 
         Args:
             resources: configuration by name of the resource.
@@ -97,6 +99,7 @@ class Runner:
         if assets:
             # Chosen before the pool takes the place of the job's own: Dagster refuses both at once.
             chosen = chosen.get_subset(asset_selection={dg.AssetKey(name) for name in assets})
+        wait_for_places(self.instance, pools_of(chosen), _say)
         result = chosen.execute_in_process(
             instance=self.instance,
             partition_key=shard,
@@ -150,6 +153,10 @@ def materialise(
     with running(instance, pool) as runner:
         for shard in shards:
             yield runner.run(JOB, {"labelling": request.resource_config()}, shard, assets)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _was_stopped(result: dg.ExecuteInProcessResult) -> bool:

@@ -28,6 +28,20 @@ def test_only_interruptions_end_the_process(raised, expected):
         assert caught.value is raised
 
 
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [(KeyboardInterrupt(), SystemExit), (OwnInterruption(), SystemExit), (ValueError("a fault"), SystemError)],
+)
+def test_a_signal_that_comes_as_a_function_in_c_returns_ends_the_process(cause, expected):
+    with pytest.raises(expected), ending_at_once():
+        raise SystemError("<function wait> returned a result with an exception set") from cause
+
+
+def test_a_system_error_of_its_own_passes():
+    with pytest.raises(SystemError, match="a fault"), ending_at_once():
+        raise SystemError("a fault")
+
+
 def test_a_generator_inside_can_be_closed():
     def numbers():
         with ending_at_once():

@@ -1,0 +1,60 @@
+"""Waiting for a place in Dagster's pools before a run begins.
+
+Dagster waits inside the run: it keeps a core busy, says nothing, is deaf to Ctrl-C, and waits for ever for a place of
+which the holder was killed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import dagster as dg
+
+from pipelines.killed_runs import bury_killed_runs
+
+_LOOKS, _SECONDS = 5, 1.0  # between two steps of another run its pool is free for a moment
+
+
+def pools_of(job: dg.JobDefinition) -> set[str]:
+    """The pools that steps of a job take places in."""
+    operations = [node for node in job.all_node_defs if isinstance(node, dg.OpDefinition)]
+    return {operation.pool for operation in operations if operation.pool}
+
+
+def wait_for_places(instance: dg.DagsterInstance, pools: Iterable[str], say: Callable[[str], None]) -> None:
+    """Wait until every pool has had room for a while; no moment where they have it already.
+
+    Places of killed processes are given back meanwhile.
+
+    Args:
+        say: is told once what is waited for.
+    """
+    names = sorted(pools)
+    holders = _in_the_way(instance, names)
+    if not holders:
+        return
+    runs = ", ".join(_described(instance, run_id) for run_id in sorted(holders))
+    say(f"waiting for {runs}: no more may work at once (pools in dagster.yaml); Ctrl-C ends this")
+    calm = 0
+    while calm < _LOOKS:
+        time.sleep(_SECONDS)
+        calm = 0 if _in_the_way(instance, names) else calm + 1
+
+
+def _in_the_way(instance: dg.DagsterInstance, pools: Iterable[str]) -> set[str]:
+    """Runs that have or await the places of the pools that are full."""
+    bury_killed_runs(instance)
+    found: set[str] = set()
+    for pool in pools:
+        info = instance.event_log_storage.get_concurrency_info(pool)
+        runs = {slot.run_id for slot in info.claimed_slots} | {step.run_id for step in info.pending_steps}
+        if info.limit is not None and len(runs) >= info.limit:
+            found |= runs
+    return found
+
+
+def _described(instance: dg.DagsterInstance, run_id: str) -> str:
+    run = instance.get_run_by_id(run_id)
+    shard = run.tags.get("dagster/partition") if run else None
+    return f"run {run_id[:8]}" + (f" ({run.job_name}{f' of {shard}' if shard else ''})" if run else "")
