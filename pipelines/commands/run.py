@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ops.staleness import LABEL_ASSETS
 from pipelines.commands.console import err, errors_in_one_line, out, table
 from pipelines.commands.export import export_coco
 from pipelines.instance import open_instance
@@ -24,7 +25,13 @@ def run(request: LabelRequest, shards: Sequence[str], assets: Sequence[str]) -> 
     home = Home.from_environment()
     known = registered(home)
     unknown = sorted(set(shards) - set(known))
+    others = [asset for asset in assets if asset not in LABEL_ASSETS]
     with errors_in_one_line(LookupError):
+        if others:
+            raise LookupError(
+                f"unsam run does not make {', '.join(others)}, but {', '.join(LABEL_ASSETS)}; "
+                "what comes after them: unsam train, unsam plus, or unsam backfill --select"
+            )
         if not known:
             raise LookupError("no shard is registered; begin with: unsam add FOLDER")
         if unknown:

@@ -113,6 +113,8 @@ def test_a_tar_of_photos_and_one_cut_short(unsam, photos, tmp_path):
         (("label", "photos", "--config", "missing.yaml"), "missing.yaml cannot be read"),
         (("label", "photos", "--recipe", "pixeltree"), "recipe"),
         (("run",), "begin with: unsam add FOLDER"),
+        (("run", "--select", "ncut_masks,hierarchical_mask"), "does not make hierarchical_mask, but shard_manifest"),
+        (("run", "--select", "unsam_masks"), "unsam backfill --select"),
         (("export", "-o", "x.json"), "begin with: unsam add FOLDER"),
         (("export", "-o", "x.json", "--format", "voc"), "there are coco, sa1b, bsds"),
     ],
