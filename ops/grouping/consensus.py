@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from ops.grouping.agreement import Pool, pool
 from ops.grouping.odds import log_odds, scores
@@ -31,7 +32,7 @@ def consensus(
     found = pool(views, size)
     agreement = found.agreement(settings.agreement_decay)
     kept, score = choose(found.iou, ranks(found, agreement, settings), settings, most)
-    masks = _outlines(image, found, kept, settings.least_vote).with_columns(score=score, confidence=agreement[kept])
+    masks = _outlines(image, found, kept, settings).with_columns(score=score, confidence=agreement[kept])
     return masks.take(np.flatnonzero(masks.boxes[:, 2] > 0))
 
 
@@ -86,17 +87,21 @@ class Electorate:
     Args:
         image: uint8 RGB (H, W, 3).
         found: the pool.
+        majority: share of the ballots above which a pixel belongs to a mask.
+        blur: side in pixels, odd, of the square over which votes are averaged; 1 leaves them as they are.
     """
 
-    def __init__(self, image: np.ndarray, found: Pool) -> None:
-        self._found = found
+    def __init__(self, image: np.ndarray, found: Pool, majority: float = 0.5, blur: int = 1) -> None:
+        self._found, self._majority, self._blur = found, majority, blur
         self._labels = [labels_at_size(view.labels, image) for view in found.views]
         counts = [1 + int(view.labels.max()) for view in found.views]
         self._boxes = [leaf_boxes(labels, count) for labels, count in zip(self._labels, counts, strict=True)]
         self._member = [np.zeros(count, bool) for count in counts]
 
     def outline(self, ballots: np.ndarray, partners: np.ndarray) -> tuple[tuple[int, int, int, int], np.ndarray]:
-        """Tight box x, y, w, h and crop of the pixels that more than half of the ballots are for.
+        """Tight box x, y, w, h and crop of the pixels that the majority of the ballots is for, neighbours included.
+
+        A mask that is too thin to be seen once its votes are blurred keeps them as they are.
 
         Args:
             ballots: (V,) what each view's candidate counts, 0 for none. partners: (V,) these candidates.
@@ -104,16 +109,28 @@ class Electorate:
         views = np.flatnonzero(ballots).tolist()
         leaves = [self._leaves(view, partners[view]) for view in views]
         around = np.array([box_around(self._boxes[view][own]) for view, own in zip(views, leaves, strict=True)])
-        top, left, bottom, right = box_around(around)
+        top, left, bottom, right = self._widened(box_around(around))
         votes = np.zeros((max(bottom - top, 0), max(right - left, 0)), np.float32)
         for view, own, box in zip(views, leaves, around, strict=True):
             member = self._member[view]
             member[own] = True
             _add_votes(self._labels[view], member, box, ballots[view], top, left, votes)
             member[own] = False
-        crop = votes > ballots.sum() / 2
+        crop = self._elected(votes, self._majority * ballots.sum())
         x, y, w, h = tight_box(crop)
         return (int(left) + x, int(top) + y, w, h), crop[y : y + h, x : x + w]
+
+    def _widened(self, box: np.ndarray) -> np.ndarray:
+        """A box top, left, bottom, right with room for what the blur adds, inside the photo."""
+        reach, size = self._blur // 2, self._labels[0].shape
+        return np.concatenate([np.maximum(box[:2] - reach, 0), np.minimum(box[2:] + reach, size)])
+
+    def _elected(self, votes: np.ndarray, least: float) -> np.ndarray:
+        if self._blur > 1 and votes.size:
+            blurred = ndimage.uniform_filter(votes, self._blur, mode="nearest") > least
+            if blurred.any():
+                return blurred
+        return votes > least
 
     def _leaves(self, view: int, candidate: np.intp) -> np.ndarray:
         sets = self._found.views[view].sets
@@ -132,10 +149,11 @@ def _add_votes(
                 votes[row - top, column - left] += ballot
 
 
-def _outlines(image: np.ndarray, found: Pool, kept: np.ndarray, least_vote: float) -> MaskSet:
+def _outlines(image: np.ndarray, found: Pool, kept: np.ndarray, settings: GroupingPrediction) -> MaskSet:
     """Each mask where most views have it; a view's vote is its IoU with the mask, none below `least_vote`."""
-    electorate = Electorate(image, found)
-    ballots, partners = found.voices(least_vote)[kept], found.partner[kept]
+    blur = 2 * round(settings.blur * max(image.shape[:2]) / 2) + 1
+    electorate = Electorate(image, found, settings.majority, blur)
+    ballots, partners = found.voices(settings.least_vote)[kept], found.partner[kept]
     own = np.arange(len(kept)), found.view_of()[kept]
     ballots[own], partners[own] = 1, kept
     outlines = [electorate.outline(*one) for one in zip(ballots, partners, strict=True)]

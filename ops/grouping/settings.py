@@ -125,6 +125,13 @@ class GroupingPrediction(Section):
         2.0, ge=0, description="log-odds that a mask loses which nears `largest_overlap` with a better one"
     )
     least_vote: float = Field(0.5, gt=0, le=1, description="a view with a smaller IoU has no say in a mask's outline")
+    majority: float = Field(0.4, gt=0, lt=1, description="share of the votes above which a pixel belongs to a mask")
+    blur: float = Field(
+        0.006,
+        ge=0,
+        le=0.1,
+        description="side of the square over which votes are averaged, as a share of the longer side",
+    )
 
     @model_validator(mode="after")
     def _overlaps_in_order(self) -> Self:

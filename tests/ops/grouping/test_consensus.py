@@ -104,19 +104,55 @@ def test_scores_of_zero_and_one_have_finite_ranks():
     assert np.isfinite(ranks(found, found.agreement(), SETTINGS)).all()
 
 
-def test_outlines_are_what_most_views_have():
+def blurred_slowly(votes, side):
+    """Mean over a square around each pixel; beyond the photo its rim goes on."""
+    reach = side // 2
+    padded = np.pad(votes, reach, mode="edge")
+    rows, columns = votes.shape
+    return np.array([[padded[r : r + side, c : c + side].mean() for c in range(columns)] for r in range(rows)])
+
+
+@pytest.mark.parametrize(("majority", "blur"), [(0.5, 1), (0.4, 1), (0.5, 3), (0.37, 3), (0.37, 5)])
+def test_outlines_are_what_most_views_have(majority, blur):
     views = [random_view(seed, SIZE) for seed in range(3)]
     found = pool(views, SIZE)
     dense = np.concatenate([frames(view) for view in views])
-    electorate = Electorate(PHOTO, found)
+    electorate = Electorate(PHOTO, found, majority, blur)
+    vanished = 0
     for index in range(len(dense)):
         ballots = np.where(found.best[index] >= 0.5, found.best[index], 0)
         (x, y, w, h), crop = electorate.outline(ballots, found.partner[index])
         votes = sum(ballot * dense[partner] for ballot, partner in zip(ballots, found.partner[index], strict=True))
-        wanted = votes > ballots.sum() / 2
+        wanted = blurred_slowly(votes, blur) > majority * ballots.sum()
+        if not wanted.any():  # too thin: it keeps its votes as they are
+            vanished += 1
+            wanted = votes > majority * ballots.sum()
         frame = np.zeros(SIZE, bool)
         frame[y : y + h, x : x + w] = crop
         np.testing.assert_array_equal(frame, wanted)
+    assert vanished < len(dense) / 2
+
+
+def test_a_line_too_thin_for_the_blur_stays():
+    line = np.zeros(SIZE, int)
+    line[4, 2:12] = 1
+    electorate = Electorate(PHOTO, pool([proposed(line, [[1]], [0.5])], SIZE), blur=5)
+    (x, y, w, h), crop = electorate.outline(np.ones(1), np.zeros(1, int))
+    assert ((x, y, w, h), crop.all()) == ((2, 4, 10, 1), True)
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+@pytest.mark.parametrize(("blur", "smooth"), [(0.0, False), (0.1, True)])
+def test_the_blur_grows_with_the_photo(scale, blur, smooth):
+    """A thorn on a straight edge goes, be the photo small or large."""
+    thorny = np.zeros((40 * scale, 40 * scale), int)
+    thorny[20 * scale :] = 1
+    thorny[15 * scale : 20 * scale, 20 * scale : 21 * scale] = 1
+    photo = np.zeros((*thorny.shape, 3), np.uint8)
+    settings = GroupingPrediction(majority=0.5, blur=blur)
+    mask = consensus(photo, [proposed(thorny, [[1]], [0.5])], settings, thorny.shape, 1).dense(0)
+    assert mask[20 * scale :].all()
+    assert mask[: 18 * scale].any() != smooth
 
 
 def test_a_mask_that_only_one_view_has_keeps_its_outline():
