@@ -9,15 +9,18 @@ from pathlib import Path
 _RANGE = re.compile(r"(?P<first>.+?)(?:…|\.{2,3})(?P<last>.+)")
 
 
-def select_shards(known: Sequence[str], wanted: Iterable[str]) -> list[str]:
+def select_shards(known: Sequence[str], wanted: Iterable[str], first: str = "unsam add FOLDER") -> list[str]:
     """Names and ranges (`a…b`, `a..b` or `a...b`, both ends included) as shards in the register's order, each once.
+
+    Args:
+        first: the command to begin with where nothing is registered yet.
 
     Raises:
         LookupError: nothing is registered, or a name is not.
         ValueError: a range ends before it begins.
     """
     if not known:
-        raise LookupError("no shard is registered; begin with: unsam add FOLDER")
+        raise LookupError(f"no shard is registered; begin with: {first}")
     positions = {shard: index for index, shard in enumerate(known)}
     chosen: set[int] = set()
     for name in wanted:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.command_line.options import ConfigFile, Force, leave, names
+from pipelines.command_line.options import ConfigFile, Force, Shards, leave, names
 
 PANEL = "Classes from tags"
 app = typer.Typer()
@@ -30,7 +30,7 @@ def tags(
 
 @app.command(rich_help_panel=PANEL)
 def classes(
-    shards: Annotated[list[str] | None, typer.Option(help="Labelled shards, between commas; all by default.")] = None,
+    shards: Shards = None,
     preset: Annotated[str, typer.Option(help="Settings to start from: small, few or demo.")] = "small",
     config: ConfigFile = None,
     overrides: Annotated[

@@ -13,6 +13,7 @@ from pipelines.command_line.options import (
     Overrides,
     Preset,
     Recipe,
+    Shards,
     ShardSize,
     leave,
     names,
@@ -36,7 +37,7 @@ def add(
 @app.command(rich_help_panel=PANEL)
 def run(
     select: Annotated[list[str] | None, typer.Option(help="Assets to make, between commas; all by default.")] = None,
-    shards: Annotated[list[str] | None, typer.Option(help="Their shards, between commas; all by default.")] = None,
+    shards: Shards = None,
     preset: Preset = "default",
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -77,7 +78,7 @@ def export(
     output: Annotated[str, typer.Option("--output", "-o", help="File (coco) or folder (sa1b, bsds).")],
     format: Annotated[str, typer.Option(help="coco, sa1b or bsds.")] = "coco",
     asset: Annotated[str, typer.Option(help="Asset whose masks are written.")] = "hierarchical_masks",
-    shards: Annotated[list[str] | None, typer.Option(help="Shards to write, between commas; all by default.")] = None,
+    shards: Shards = None,
 ) -> None:
     """Write the current masks in a format of the field."""
     from pipelines.commands import export as command

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.command_line.options import ConfigFile, Force, Overrides, Preset, leave, names
+from pipelines.command_line.options import ConfigFile, Force, Overrides, Preset, Shards, leave, names
 
 PANEL = "Models"
 app = typer.Typer()
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command(rich_help_panel=PANEL)
 def train(
-    shards: Annotated[list[str] | None, typer.Option(help="Labelled shards, between commas; all by default.")] = None,
+    shards: Shards = None,
     rounds: Annotated[str, typer.Option(help="1, 2 or 1,2.")] = "1,2",
     preset: Annotated[str, typer.Option(help="Settings to start from: grouping, small, paper or demo.")] = "grouping",
     config: ConfigFile = None,
@@ -32,7 +32,7 @@ def train(
 
 @app.command(rich_help_panel=PANEL)
 def plus(
-    shards: Annotated[list[str] | None, typer.Option(help="Shards, between commas; all by default.")] = None,
+    shards: Shards = None,
     source: Annotated[
         str | None, typer.Option(help="Unsupervised masks to add: pseudo, round1 or round2 (default).")
     ] = None,

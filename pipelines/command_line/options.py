@@ -13,6 +13,9 @@ Overrides = Annotated[list[str] | None, typer.Option("--set", help="One setting,
 Backbone = Annotated[str | None, typer.Option(help="Self-supervised network, such as vit_base_patch8_224.dino.")]
 Recipe = Annotated[str | None, typer.Option(help="How masks are made: pixel_tree or paper.")]
 Force = Annotated[bool, typer.Option("--force", help="Compute again what is fresh.")]
+Shards = Annotated[
+    list[str] | None, typer.Option("--shards", help="Shards and ranges (a…b), between commas; all by default.")
+]
 ShardSize = Annotated[int, typer.Option(min=1, help="Most images of a shard.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.command_line.options import ConfigFile, Force, leave, names
+from pipelines.command_line.options import ConfigFile, Force, Shards, leave, names
 
 PANEL = "Clicks and boxes"
 app = typer.Typer()
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command("learn-prompts", rich_help_panel=PANEL)
 def learn_prompts(
-    shards: Annotated[list[str] | None, typer.Option(help="Labelled shards, between commas; all by default.")] = None,
+    shards: Shards = None,
     labels: Annotated[str, typer.Option(help="Mask asset to learn from.")] = "hierarchical_masks",
     plus: Annotated[bool, typer.Option("--plus", help="The model of plus_labels instead.")] = False,
     everything: Annotated[bool, typer.Option("--everything", help="Then segment everything in every shard.")] = False,

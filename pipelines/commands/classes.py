@@ -13,6 +13,7 @@ from pipelines.classes import ClassesRequest, find_classes
 from pipelines.commands.console import err, errors_in_one_line, out, table
 from pipelines.instance import open_instance
 from pipelines.runner import ShardRun
+from pipelines.shard_selection import select_shards
 from stores.home import Home
 from stores.label_maps import BadLabelMap
 from stores.location import Location
@@ -70,18 +71,15 @@ def give_tags(home: Home, instance: dg.DagsterInstance, given: Tags) -> str:
 def classes(request: ClassesRequest, shards: Sequence[str], learn_from: Sequence[str], semantic: bool) -> int:
     """Run all stages and print what each did; exit code 1 where one failed."""
     home = Home.from_environment()
-    known = registered(home)
-    unknown = sorted({*shards, *learn_from} - set(known))
-    with errors_in_one_line(LookupError):
-        if not known:
-            raise LookupError("no shard is registered; begin with: unsam label FOLDER")
-        if unknown:
-            raise LookupError(f"not registered: {', '.join(unknown)}; there are {', '.join(known[:5])} …")
+    with errors_in_one_line(LookupError, ValueError):
+        known = registered(home)
+        chosen = select_shards(known, shards or known, "unsam label FOLDER")
+        teachers = select_shards(known, learn_from)
         if home.versions_of("image_tags").current() is None:
             raise LookupError("there are no tags; give some with: unsam tags FILE")
     failed = False
     with open_instance(home) as instance:
-        for step in find_classes(instance, list(shards) or known, request, semantic, learn_from):
+        for step in find_classes(instance, chosen, request, semantic, teachers):
             failed = failed or bool(step.error)
             _say(step)
     return 1 if failed else 0

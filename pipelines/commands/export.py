@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipelines.commands.console import errors_in_one_line, out
+from pipelines.shard_selection import select_shards
 from stores.bsds import partitions, write_bsds
 from stores.coco import write_coco
 from stores.home import Home
 from stores.location import Location, OutOfSpace
-from stores.manifests import UnknownShard, registered, source_of
+from stores.manifests import registered, source_of
 from stores.mask_store import open_masks
 from stores.masks import MaskSet
 from stores.sa1b import write_sa1b
@@ -21,12 +22,12 @@ FORMATS = ("coco", "sa1b", "bsds")
 def export(output: str, format: str, asset: str, shards: Sequence[str]) -> int:
     """Write masks of shards; shards without masks are an error that names them."""
     home = Home.from_environment()
-    with errors_in_one_line(ValueError, NoVersion, UnknownShard, OutOfSpace):
+    with errors_in_one_line(ValueError, LookupError):
         if format not in FORMATS:
             raise ValueError(f"no format {format!r}; there are {', '.join(FORMATS)}")
-        wanted = list(shards) or registered(home)
-        if not wanted:
-            raise ValueError("no shard is registered; begin with: unsam add FOLDER")
+        known = registered(home)
+        wanted = select_shards(known, shards or known)
+    with errors_in_one_line(ValueError, NoVersion, OutOfSpace):
         if format == "coco":
             images, masks = export_coco(home, output, asset, wanted)
             out.print(f"[bold]{output}[/bold]: {masks:,} masks of {images:,} photos")

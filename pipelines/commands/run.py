@@ -10,6 +10,7 @@ from pipelines.commands.export import export_coco
 from pipelines.instance import open_instance
 from pipelines.registration import Registration, members_below, register_paths
 from pipelines.runner import LabelRequest, ShardRun, materialise
+from pipelines.shard_selection import select_shards
 from stores.home import Home
 from stores.location import OutOfSpace
 from stores.manifests import open_manifest, registered, source_of
@@ -23,20 +24,16 @@ MASKS = "hierarchical_masks"
 def run(request: LabelRequest, shards: Sequence[str], assets: Sequence[str]) -> int:
     """Make assets of shards; exit code 1 where a shard failed."""
     home = Home.from_environment()
-    known = registered(home)
-    unknown = sorted(set(shards) - set(known))
     others = [asset for asset in assets if asset not in LABEL_ASSETS]
-    with errors_in_one_line(LookupError):
+    with errors_in_one_line(LookupError, ValueError):
         if others:
             raise LookupError(
                 f"unsam run does not make {', '.join(others)}, but {', '.join(LABEL_ASSETS)}; "
                 "what comes after them: unsam train, unsam plus, or unsam backfill --select"
             )
-        if not known:
-            raise LookupError("no shard is registered; begin with: unsam add FOLDER")
-        if unknown:
-            raise LookupError(f"not registered: {', '.join(unknown)}; there are {', '.join(known[:5])} …")
-    return 1 if any(done.error for done in _run_all(home, list(shards) or known, request, assets)) else 0
+        known = registered(home)
+        chosen = select_shards(known, shards or known)
+    return 1 if any(done.error for done in _run_all(home, chosen, request, assets)) else 0
 
 
 def label(request: LabelRequest, photos: Sequence[str], output: str, shard_size: int) -> int:

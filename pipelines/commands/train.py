@@ -13,6 +13,7 @@ from pipelines.commands.console import err, errors_in_one_line, out, table
 from pipelines.instance import open_instance
 from pipelines.rounds import LearningRequest, learn_plus, train_rounds
 from pipelines.runner import ShardRun
+from pipelines.shard_selection import select_shards
 from stores.home import Home
 from stores.manifests import registered
 
@@ -65,16 +66,12 @@ def plus(request: LearningRequest, shards: Sequence[str], ablations: bool) -> in
 def follow(shards: Sequence[str], steps: Callable[[dg.DagsterInstance, Sequence[str]], Iterator[ShardRun]]) -> int:
     """Take steps over the shards of that name, all by default, and tell what each made."""
     home = Home.from_environment()
-    known = registered(home)
-    unknown = sorted(set(shards) - set(known))
-    with errors_in_one_line(LookupError):
-        if not known:
-            raise LookupError("no shard is registered; begin with: unsam label FOLDER")
-        if unknown:
-            raise LookupError(f"not registered: {', '.join(unknown)}; there are {', '.join(known[:5])} …")
+    with errors_in_one_line(LookupError, ValueError):
+        known = registered(home)
+        chosen = select_shards(known, shards or known, "unsam label FOLDER")
     done: list[ShardRun] = []
     with open_instance(home) as instance:
-        for step in steps(instance, list(shards) or known):
+        for step in steps(instance, chosen):
             done.append(step)
             if step.error:
                 err.print(f"[red]{step.shard} failed:[/red] {step.error}", highlight=False)

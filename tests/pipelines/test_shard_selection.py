@@ -37,6 +37,11 @@ def test_what_is_refused(known, wanted, error, message):
         select_shards(known, wanted)
 
 
+def test_what_to_begin_with_is_the_commands_own():
+    with pytest.raises(LookupError, match="begin with: unsam label FOLDER"):
+        select_shards([], [], "unsam label FOLDER")
+
+
 def test_a_file_of_shards(tmp_path):
     (tmp_path / "keys.txt").write_text("a-0000  # first\n\n# all of b:\nb-0000…b-0001\n")
     assert read_shard_file(tmp_path / "keys.txt") == ["a-0000", "b-0000…b-0001"]
