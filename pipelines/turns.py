@@ -31,26 +31,27 @@ def wait_for_places(instance: dg.DagsterInstance, pools: Iterable[str], say: Cal
         say: is told once what is waited for.
     """
     names = sorted(pools)
-    holders = _in_the_way(instance, names)
-    if not holders:
+    full = _full(instance, names)
+    if not full:
         return
-    runs = ", ".join(_described(instance, run_id) for run_id in sorted(holders))
-    say(f"waiting for {runs}: no more may work at once (pools in dagster.yaml); Ctrl-C ends this")
+    runs = sorted(set().union(*full.values()))
+    holders = ", ".join(_described(instance, run_id) for run_id in runs) or f"room in pool {', '.join(full)}"
+    say(f"waiting for {holders}: no more may work at once (pools in dagster.yaml); Ctrl-C ends this")
     calm = 0
     while calm < _LOOKS:
         time.sleep(_SECONDS)
-        calm = 0 if _in_the_way(instance, names) else calm + 1
+        calm = 0 if _full(instance, names) else calm + 1
 
 
-def _in_the_way(instance: dg.DagsterInstance, pools: Iterable[str]) -> set[str]:
-    """Runs that have or await the places of the pools that are full."""
+def _full(instance: dg.DagsterInstance, pools: Iterable[str]) -> dict[str, set[str]]:
+    """The pools that have no room, each with the runs that have or await its places."""
     bury_killed_runs(instance)
-    found: set[str] = set()
+    found = {}
     for pool in pools:
         info = instance.event_log_storage.get_concurrency_info(pool)
         runs = {slot.run_id for slot in info.claimed_slots} | {step.run_id for step in info.pending_steps}
         if info.limit is not None and len(runs) >= info.limit:
-            found |= runs
+            found[pool] = runs
     return found
 
 

@@ -100,3 +100,12 @@ def test_a_pool_with_room_is_not_waited_for(instance):
     with running(instance) as runner:
         begin(instance, runner.tags)
         wait_for_places(instance, [POOL, "unknown"], pytest.fail)
+
+
+def test_a_pool_that_was_closed_is_named(instance):
+    instance.event_log_storage.set_concurrency_slots(POOL, 0)
+    said = []
+    threading.Timer(0.5, instance.event_log_storage.set_concurrency_slots, [POOL, 1]).start()
+    wait_for_places(instance, [POOL], said.append)
+    assert len(said) == 1
+    assert f"room in pool {POOL}" in said[0]
