@@ -4,12 +4,12 @@ python -m benchmarks.grouping_views DATASET MODEL [--file REGISTER] [--limit 20]
 
 MODEL is a safetensors file. Prints recall with its standard errors, what it is beyond that of the first row on the same
 photos, and the seconds a photo takes on one thread: of the model as it predicts by default; of its first view alone;
-with outlines that are not put to the vote; with all views counting alike in the agreement; with scores in which other
-views have no say; with masks ranked without regard to those before them, but near-copies left out; with no smaller
-regions than the label recipe's least; with small regions that lose nothing by their size; with a smaller largest view;
-with the same network before it learned anything; and with trees that do not heed embeddings. Of a model that has them:
-each head alone (the oldest is 0), with learned borders of other weights (0: not heeded) or without a say in the order,
-and with what people draw not heeded.
+with outlines that are not put to the vote; with votes that are not blurred; with all views counting alike in the
+agreement; with scores in which other views have no say; with masks ranked without regard to those before them, but
+near-copies left out; with no smaller regions than the label recipe's least; with small regions that lose nothing by
+their size; with a smaller largest view; with the same network before it learned anything; and with trees that do not
+heed embeddings. Of a model that has them: each head alone (the oldest is 0), with learned borders of other weights (0:
+not heeded) or without a say in the order, and with what people draw not heeded.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPre
         "four views": (model, default),
         "one view": (model, default.model_copy(update={"views": default.views[:1]})),
         "outlines of the best view": (model, default.model_copy(update={"least_vote": 1.0})),
+        "votes not blurred": (model, default.model_copy(update={"blur": 0.0, "majority": 0.5})),
         "all views count alike": (model, default.model_copy(update={"agreement_decay": 1.0})),
         "scores of one view alone": (model, default.model_copy(update={"shared_score": 0.0})),
         "what is new in a mask not heeded": (model, default.model_copy(update=_PLAIN_ORDER)),
