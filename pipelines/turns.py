@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 import dagster as dg
 
 from pipelines.killed_runs import bury_killed_runs
+from pipelines.process_groups import ended_by_signals
 
 _LOOKS, _SECONDS = 5, 1.0  # between two steps of another run its pool is free for a moment
 
@@ -29,6 +30,9 @@ def wait_for_places(instance: dg.DagsterInstance, pools: Iterable[str], say: Cal
 
     Args:
         say: is told once what is waited for.
+
+    Raises:
+        KeyboardInterrupt: the process was told to stop meanwhile.
     """
     names = sorted(pools)
     full = _full(instance, names)
@@ -38,9 +42,10 @@ def wait_for_places(instance: dg.DagsterInstance, pools: Iterable[str], say: Cal
     holders = ", ".join(_described(instance, run_id) for run_id in runs) or f"room in pool {', '.join(full)}"
     say(f"waiting for {holders}: no more may work at once (pools in dagster.yaml); Ctrl-C ends this")
     calm = 0
-    while calm < _LOOKS:
-        time.sleep(_SECONDS)
-        calm = 0 if _full(instance, names) else calm + 1
+    with ended_by_signals():  # Dagster leaves TERM ignored where Ctrl-C is, as under nohup
+        while calm < _LOOKS:
+            time.sleep(_SECONDS)
+            calm = 0 if _full(instance, names) else calm + 1
 
 
 def _full(instance: dg.DagsterInstance, pools: Iterable[str]) -> dict[str, set[str]]:

@@ -84,15 +84,16 @@ def test_the_place_of_a_process_that_is_killed_meanwhile_is_taken(instance):
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
 def test_what_waits_can_be_told_to_stop(instance, told):
-    before = signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    before = signal.signal(told, signal.SIG_IGN)  # as in the background of a shell, or under nohup
     try:
         with running(instance) as runner:
             begin(instance, runner.tags)
             threading.Timer(0.5, os.kill, [os.getpid(), told]).start()
             with pytest.raises(KeyboardInterrupt):
                 runner.run("heavy_job", {}, definitions=TOY)
+        assert signal.getsignal(told) == signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(told, before)
 
 
 def test_a_pool_with_room_is_not_waited_for(instance):
