@@ -7,9 +7,9 @@ photos, and the seconds a photo takes on one thread: of the model as it predicts
 with outlines that are not put to the vote; with votes that are not blurred; with all views counting alike in the
 agreement; with scores in which other views have no say; with masks ranked without regard to those before them, but
 near-copies left out; with no smaller regions than the label recipe's least; with small regions that lose nothing by
-their size; with a smaller largest view; with the same network before it learned anything; and with trees that do not
-heed embeddings. Of a model that has them: each head alone (the oldest is 0), with learned borders of other weights (0:
-not heeded) or without a say in the order, and with what people draw not heeded.
+their size; with a smaller largest view; with the same network before it learned anything, its votes blurred or not; and
+with trees that do not heed embeddings. Of a model that has them: each head alone (the oldest is 0), with learned
+borders of other weights (0: not heeded) or without a say in the order, and with what people draw not heeded.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from stores.masks import MaskSet
 
 _BORDER_WEIGHTS = (0.0, 2.0, 4.0, 8.0)
 _LEAST_OF_LABELS = PixelTreeSettings().smallest
+_PLAIN_VOTE = {"blur": 0.0, "majority": 0.5}
 _PLAIN_ORDER = {"crowding": 0.0, "repetition": 0.0, "largest_overlap": 0.8}
 
 
@@ -48,13 +49,14 @@ def variants(model: GroupingModel) -> dict[str, tuple[GroupingModel, GroupingPre
         "four views": (model, default),
         "one view": (model, default.model_copy(update={"views": default.views[:1]})),
         "outlines of the best view": (model, default.model_copy(update={"least_vote": 1.0})),
-        "votes not blurred": (model, default.model_copy(update={"blur": 0.0, "majority": 0.5})),
+        "votes not blurred": (model, default.model_copy(update=_PLAIN_VOTE)),
         "all views count alike": (model, default.model_copy(update={"agreement_decay": 1.0})),
         "scores of one view alone": (model, default.model_copy(update={"shared_score": 0.0})),
         "what is new in a mask not heeded": (model, default.model_copy(update=_PLAIN_ORDER)),
         "no smaller regions than labels have": (model, _in_all_views(default, smallest=_LEAST_OF_LABELS)),
         "small regions lose nothing": (model, _in_all_views(default, smallness=0.0)),
         "largest view of 896 pixels": (model, default.model_copy(update={"views": smaller})),
+        "before learning, votes not blurred": (untaught, default.model_copy(update=_PLAIN_VOTE)),
         "before learning": (untaught, default),
         "embeddings not heeded": (model, _in_all_views(default, feature_weight=0.0)),
     }

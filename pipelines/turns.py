@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 import dagster as dg
 
+from pipelines.failures import PARTITION_TAG
 from pipelines.killed_runs import bury_killed_runs
 from pipelines.process_groups import ended_by_signals
 
@@ -49,8 +50,15 @@ def wait_for_places(instance: dg.DagsterInstance, pools: Iterable[str], say: Cal
 
 
 def _full(instance: dg.DagsterInstance, pools: Iterable[str]) -> dict[str, set[str]]:
-    """The pools that have no room, each with the runs that have or await its places."""
+    """The pools that have no room for the living, each with the runs that have or await its places."""
+    full = _without_room(instance, pools)
+    if not full:
+        return full
     bury_killed_runs(instance)
+    return _without_room(instance, full)
+
+
+def _without_room(instance: dg.DagsterInstance, pools: Iterable[str]) -> dict[str, set[str]]:
     found = {}
     for pool in pools:
         info = instance.event_log_storage.get_concurrency_info(pool)
@@ -62,5 +70,7 @@ def _full(instance: dg.DagsterInstance, pools: Iterable[str]) -> dict[str, set[s
 
 def _described(instance: dg.DagsterInstance, run_id: str) -> str:
     run = instance.get_run_by_id(run_id)
-    shard = run.tags.get("dagster/partition") if run else None
-    return f"run {run_id[:8]}" + (f" ({run.job_name}{f' of {shard}' if shard else ''})" if run else "")
+    if run is None:
+        return f"run {run_id[:8]}"
+    shard = run.tags.get(PARTITION_TAG)
+    return f"run {run_id[:8]} ({run.job_name} of {shard})" if shard else f"run {run_id[:8]} ({run.job_name})"
